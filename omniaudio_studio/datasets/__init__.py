@@ -1,0 +1,1 @@
+"""Synthetic 360 scenes whose sound field is known exactly."""

@@ -1,0 +1,77 @@
+"""Outputs that appear whole or not at all: written beside their place, then renamed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from omniaudio_studio.errors import MissingFileError, OutputError, OutputExistsError
+
+
+def check_output(path: Path, *, overwrite: bool = False) -> None:
+    """Refuse an output early, before any work is done.
+
+    Raises
+    ------
+    OutputExistsError
+        If ``path`` exists and ``overwrite`` is false.
+    OutputError
+        If its folder is missing or not writable, or ``path`` is a folder.
+    """
+    folder = path.parent
+    if not folder.is_dir():
+        raise OutputError(f"cannot write {path}: the folder {folder} does not exist; create it first")
+    if path.is_dir():
+        raise OutputError(f"cannot write {path}: it is a folder; give a file name")
+    if path.exists() and not overwrite:
+        raise OutputExistsError(f"{path} already exists; choose another name or add --overwrite")
+    # access() answers wrongly for root and for some network folders: try it.
+    probe = folder / f".{secrets.token_hex(6)}.part"
+    try:
+        probe.touch(exist_ok=False)
+        probe.unlink()
+    except OSError as error:
+        raise OutputError(f"cannot write into {folder}: {reason(error)}") from error
+
+
+@contextmanager
+def written_whole(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Yield a temporary path in the same folder; on success it becomes ``path``.
+
+    The temporary file is named ``.<stem>-<random>.part<suffix>``, so that writers that look at the
+    suffix still work. It is removed on any error, cancellation included.
+
+    Raises
+    ------
+    OutputError
+        For everything the operating system refuses (folder, permission, full disk).
+    """
+    check_output(path, overwrite=overwrite)
+    temporary = path.parent / f".{path.stem}-{secrets.token_hex(6)}.part{path.suffix}"
+    try:
+        yield temporary
+        if not temporary.exists():
+            raise OutputError(f"nothing was written for {path}")
+        if path.exists() and not overwrite:
+            raise OutputExistsError(f"{path} appeared meanwhile; it was left as it is")
+        os.replace(temporary, path)
+    except OSError as error:
+        # Errors about inputs pass through: only the system's own refusals are about the output.
+        if isinstance(error, OutputError | MissingFileError):
+            raise
+        raise OutputError(f"cannot write {path}: {reason(error)}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def reason(error: OSError) -> str:
+    """What the operating system said, in one phrase with what to do about it."""
+    if error.errno == errno.ENOSPC:
+        return "the disk is full; free some space or choose another folder"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "permission denied; choose a folder you may write to"
+    return error.strerror or str(error)

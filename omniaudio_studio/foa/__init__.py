@@ -1,0 +1,1 @@
+"""The sound field: first-order ambisonics, NumPy only."""

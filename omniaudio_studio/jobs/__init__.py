@@ -1,0 +1,1 @@
+"""Requests, the worker process and its client."""

@@ -1,0 +1,1 @@
+"""Networks, losses, trainers and ONNX export (torch)."""

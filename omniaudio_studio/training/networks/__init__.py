@@ -1,0 +1,1 @@
+"""The networks that the trainers train and the exporter writes."""
