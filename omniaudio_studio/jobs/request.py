@@ -1,0 +1,413 @@
+"""One request for generated sound, as every front end carries it. Standard library only.
+
+The command line, the queue, the desktop app, Blender and the sidecar beside each output all hold
+the same :class:`GenerateRequest`. It says *what* is wanted; `jobs.run` does it.
+
+Units: seconds from the clip's first video frame, degrees for angles, hertz for rates.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from omniaudio_studio.errors import OptionError
+
+SCHEMA_VERSION = 1
+
+PROJECTIONS = ("auto", "equirectangular", "eac", "cubemap", "dual-fisheye", "flat")
+STEREO_LAYOUTS = ("auto", "mono", "top-bottom", "left-right")
+SAMPLERS = ("euler",)
+DEVICES = ("auto", "cpu", "cuda", "directml", "coreml")
+SUBTYPES = ("float32", "pcm24")
+DELIVERABLES = ("wav", "overlay")
+
+MAX_SEED = 2**64 - 1
+MAX_STEPS = 1000
+MAX_CFG = 100.0
+MAX_TAKES = 99
+MIN_RATE, MAX_RATE = 8_000, 384_000
+MAX_FEATURE_RATE = 240.0
+MAX_MIX = 10.0
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One shot of the clip. It lasts until the next segment starts, or the clip ends.
+
+    What lies before the first segment is a shot of its own with the request's values.
+
+    Parameters
+    ----------
+    start
+        Seconds from the clip's first frame (not from the request's ``start``), at least 0.
+    cfg, seed
+        The shot's own values; the request's where None.
+    """
+
+    start: float
+    cfg: float | None = None
+    seed: int | None = None
+
+    def validate(self, label: str = "shot") -> None:
+        """Check every value; raises OptionError with one line."""
+        _number(f"{label} start", self.start, minimum=0.0, unit=" s")
+        if self.cfg is not None:
+            _number(f"{label} CFG", self.cfg, minimum=0.0, maximum=MAX_CFG)
+        if self.seed is not None:
+            _integer(f"{label} seed", self.seed, 0, MAX_SEED)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, ready for JSON."""
+        return {"start": self.start, "cfg": self.cfg, "seed": self.seed}
+
+    @classmethod
+    def from_dict(cls, data: Any, label: str = "shot") -> Segment:
+        """Read one segment; unknown fields and wrong kinds raise OptionError."""
+        if not isinstance(data, Mapping):
+            raise OptionError(
+                f"{label}: expected an object with start, cfg and seed, found {_kind(data)}"
+            )
+        _refuse_unknown(label, data, ("start", "cfg", "seed"))
+        if "start" not in data:
+            raise OptionError(f"{label}: start is missing; give it in seconds from the first frame")
+        segment = cls(start=data["start"], cfg=data.get("cfg"), seed=data.get("seed"))
+        segment.validate(label)
+        return segment
+
+
+@dataclass(frozen=True)
+class GenerateRequest:
+    """Everything that decides what is generated, and where it goes.
+
+    ``None`` stands for the bundle's default (``cfg``, ``steps``, ``feature_rate``), the rest of the
+    clip (``duration``) or "not wanted" (``loudness``, ``base_take``, ``base_range``).
+
+    Parameters
+    ----------
+    clip, output
+        The 360 clip and the WAV to write. The sidecar is ``<stem>.json`` beside it.
+    projection, stereo
+        How the sphere lies in the picture; "auto" reads it from the file.
+    start, duration
+        The range of the clip, seconds.
+    segments
+        Shots with their own CFG and seed, by ascending start.
+    bundle
+        Name or path of the model bundle.
+    cfg, seed, steps, sampler
+        Guidance scale (0 to 100), noise seed (0 to 2^64 - 1), sampler steps (1 to 1000), "euler".
+    takes
+        Number of results; take k (from 0) uses ``seed + k``, and so do the segments' own seeds.
+    base_take, base_range
+        An earlier output to keep, and the (start, end) in seconds of the clip to roll again.
+    yaw
+        Degrees, positive left: what is at this azimuth becomes the front of the sound-only file.
+    feature_rate
+        Pictures per second that the vision graph sees.
+    device
+        "auto", "cpu", "cuda", "directml" or "coreml".
+    rate, subtype
+        Delivery sample rate in hertz and "float32" or "pcm24".
+    loudness
+        Integrated loudness of W to reach, LUFS (-70 to 0); level is kept where None.
+    mix
+        Gain (linear, 0 to 10) of the camera's own sound as a bed under the generated field.
+    deliverables
+        "wav" always; "overlay" adds the clip with the field's energy drawn over it.
+    overwrite
+        Replace existing outputs.
+    """
+
+    clip: Path
+    output: Path
+    projection: str = "auto"
+    stereo: str = "auto"
+    start: float = 0.0
+    duration: float | None = None
+    segments: tuple[Segment, ...] = ()
+    bundle: str = "starter"
+    cfg: float | None = None
+    seed: int = 0
+    steps: int | None = None
+    sampler: str = "euler"
+    takes: int = 1
+    base_take: Path | None = None
+    base_range: tuple[float, float] | None = None
+    yaw: float = 0.0
+    feature_rate: float | None = None
+    device: str = "auto"
+    rate: int = 48_000
+    subtype: str = "float32"
+    loudness: float | None = None
+    mix: float = 0.0
+    deliverables: tuple[str, ...] = ("wav",)
+    overwrite: bool = False
+    schema_version: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        # Front ends hand over strings and lists; inside they are always paths and tuples.
+        for name in ("clip", "output", "base_take"):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                object.__setattr__(self, name, Path(value))
+        for name in ("segments", "deliverables", "base_range"):
+            value = getattr(self, name)
+            if isinstance(value, list):
+                object.__setattr__(self, name, tuple(value))
+
+    def validate(self) -> GenerateRequest:
+        """Check every value on its own and together; the file system is not touched.
+
+        Returns
+        -------
+        GenerateRequest
+            Itself, so that ``GenerateRequest(...).validate()`` reads well.
+
+        Raises
+        ------
+        OptionError
+            One line: expected, found, what to do.
+        """
+        if self.schema_version != SCHEMA_VERSION:
+            raise OptionError(
+                f"the request has schema version {self.schema_version!r}, this program reads "
+                f"{SCHEMA_VERSION}; use the version of OmniAudio Studio that wrote it"
+            )
+        _path("clip", self.clip)
+        _path("output", self.output)
+        if self.output.suffix.lower() != ".wav":
+            raise OptionError(f"the output must be a .wav file, found {self.output.name!r}")
+        _choice("projection", self.projection, PROJECTIONS)
+        _choice("stereo", self.stereo, STEREO_LAYOUTS)
+        _number("start", self.start, minimum=0.0, unit=" s")
+        if self.duration is not None:
+            _number("duration", self.duration, above=0.0, unit=" s")
+        if not isinstance(self.bundle, str) or not self.bundle:
+            raise OptionError("bundle must be the name or path of a model bundle")
+        if self.cfg is not None:
+            _number("cfg", self.cfg, minimum=0.0, maximum=MAX_CFG)
+        _integer("seed", self.seed, 0, MAX_SEED)
+        if self.steps is not None:
+            _integer("steps", self.steps, 1, MAX_STEPS)
+        _choice("sampler", self.sampler, SAMPLERS)
+        _integer("takes", self.takes, 1, MAX_TAKES)
+        _number("yaw", self.yaw, minimum=-360.0, maximum=360.0, unit=" degrees")
+        if self.feature_rate is not None:
+            _number("feature rate", self.feature_rate, above=0.0, maximum=MAX_FEATURE_RATE)
+        _choice("device", self.device, DEVICES)
+        _integer("rate", self.rate, MIN_RATE, MAX_RATE)
+        _choice("subtype", self.subtype, SUBTYPES)
+        if self.loudness is not None:
+            _number("loudness", self.loudness, minimum=-70.0, maximum=0.0, unit=" LUFS")
+        _number("mix", self.mix, minimum=0.0, maximum=MAX_MIX)
+        if not isinstance(self.overwrite, bool):
+            raise OptionError(f"overwrite must be true or false, found {_kind(self.overwrite)}")
+        self._validate_segments()
+        self._validate_base()
+        self._validate_deliverables()
+        return self
+
+    def _validate_segments(self) -> None:
+        if not isinstance(self.segments, tuple):
+            raise OptionError(f"segments must be a list of shots, found {_kind(self.segments)}")
+        previous = -1.0
+        for number, segment in enumerate(self.segments, 1):
+            if not isinstance(segment, Segment):
+                raise OptionError(f"shot {number} must be a Segment, found {_kind(segment)}")
+            segment.validate(f"shot {number}")
+            if segment.start <= previous:
+                raise OptionError(
+                    f"shot {number} starts at {segment.start:g} s, not after the one before it "
+                    f"({previous:g} s); list the shots in order"
+                )
+            previous = segment.start
+
+    def _validate_base(self) -> None:
+        if (self.base_take is None) != (self.base_range is None):
+            raise OptionError("base_take and base_range belong together; give both or neither")
+        if self.base_take is None or self.base_range is None:
+            return
+        _path("base_take", self.base_take)
+        if not isinstance(self.base_range, tuple) or len(self.base_range) != 2:
+            raise OptionError("base_range must be two times in seconds: start and end")
+        _number("base_range start", self.base_range[0], minimum=0.0, unit=" s")
+        _number("base_range end", self.base_range[1], above=self.base_range[0], unit=" s")
+
+    def _validate_deliverables(self) -> None:
+        if not isinstance(self.deliverables, tuple) or "wav" not in self.deliverables:
+            raise OptionError('deliverables must be a list with "wav" in it')
+        for name in self.deliverables:
+            _choice("deliverable", name, DELIVERABLES)
+        if len(set(self.deliverables)) != len(self.deliverables):
+            raise OptionError("deliverables must not name one thing twice")
+
+    def for_take(self, index: int) -> GenerateRequest:
+        """The request that makes take ``index`` (from 0) alone: seeds are raised by ``index``.
+
+        Its output is :meth:`take_output`. Seeds wrap around at 2^64.
+        """
+        segments = tuple(
+            replace(segment, seed=None if segment.seed is None else _shifted(segment.seed, index))
+            for segment in self.segments
+        )
+        return replace(
+            self,
+            output=self.take_output(index),
+            seed=_shifted(self.seed, index),
+            segments=segments,
+            takes=1,
+        )
+
+    def take_output(self, index: int) -> Path:
+        """Where take ``index`` (from 0) goes: OUT.wav, OUT-take2.wav, OUT-take3.wav, ..."""
+        if index == 0:
+            return self.output
+        return self.output.with_name(f"{self.output.stem}-take{index + 1}{self.output.suffix}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, ready for JSON; paths as text."""
+        data: dict[str, Any] = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, Path):
+                value = str(value)
+            elif field.name == "segments":
+                value = [segment.as_dict() for segment in value]
+            elif isinstance(value, tuple):
+                value = list(value)
+            data[field.name] = value
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Any) -> GenerateRequest:
+        """Read and validate plain data as :meth:`as_dict` gives it.
+
+        Raises
+        ------
+        OptionError
+            For another schema version, an unknown or missing field, or a value out of range.
+        """
+        if not isinstance(data, Mapping):
+            raise OptionError(f"a request must be an object, found {_kind(data)}")
+        version = data.get("schema_version")
+        if version != SCHEMA_VERSION or isinstance(version, bool):
+            # Said before unknown fields: a newer version is why they are unknown.
+            raise OptionError(
+                f"the request has schema version {version!r}, this program reads "
+                f"{SCHEMA_VERSION}; use the version of OmniAudio Studio that wrote it"
+            )
+        _refuse_unknown("the request", data, tuple(field.name for field in fields(cls)))
+        for name in ("clip", "output"):
+            if name not in data:
+                raise OptionError(f"the request has no {name}")
+        values = dict(data)
+        segments = values.get("segments", ())
+        if isinstance(segments, str) or not isinstance(segments, Sequence):
+            raise OptionError(f"segments must be a list of shots, found {_kind(segments)}")
+        values["segments"] = tuple(
+            Segment.from_dict(item, f"shot {number}") for number, item in enumerate(segments, 1)
+        )
+        return cls(**values).validate()
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(self.as_dict(), ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> GenerateRequest:
+        """Read and validate what :meth:`to_json` wrote; raises OptionError."""
+        try:
+            data = json.loads(text)
+        except ValueError as error:
+            raise OptionError(f"the request is not JSON: {error}") from error
+        return cls.from_dict(data)
+
+
+def _shifted(seed: int, index: int) -> int:
+    return (seed + index) % (MAX_SEED + 1)
+
+
+def _number(
+    name: str,
+    value: Any,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    above: float | None = None,
+    unit: str = "",
+) -> None:
+    """Refuse what is no finite number within [minimum, maximum] and greater than ``above``."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise OptionError(f"{name} must be a number, found {_kind(value)}")
+    if isinstance(value, int) and abs(value) > 2**1000:
+        raise OptionError(f"{name} is a number beyond all use; give a smaller one")
+    if minimum is not None and maximum is not None:
+        wanted = f"from {minimum:g} to {maximum:g}{unit}"
+    elif above is not None:
+        wanted = f"greater than {above:g}{unit}"
+        if maximum is not None:
+            wanted += f" and at most {maximum:g}{unit}"
+    elif minimum is not None:
+        wanted = f"at least {minimum:g}{unit}"
+    else:
+        wanted = "finite"
+    inside = (
+        math.isfinite(value)
+        and (minimum is None or value >= minimum)
+        and (maximum is None or value <= maximum)
+        and (above is None or value > above)
+    )
+    if not inside:
+        raise OptionError(f"{name} must be a number {wanted}, found {value:g}")
+
+
+def _integer(name: str, value: Any, minimum: int, maximum: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise OptionError(f"{name} must be a whole number, found {_kind(value)}")
+    if not minimum <= value <= maximum:
+        top = "2^64 - 1" if maximum == MAX_SEED else str(maximum)
+        raise OptionError(f"{name} must be a whole number from {minimum} to {top}, found {value}")
+
+
+def _choice(name: str, value: Any, choices: Sequence[str]) -> None:
+    if not isinstance(value, str) or value not in choices:
+        raise OptionError(f"{name} must be one of {', '.join(choices)}; found {value!r}")
+
+
+def _path(name: str, value: Any) -> None:
+    if not isinstance(value, Path):
+        raise OptionError(f"{name} must be a path, found {_kind(value)}")
+    if "\0" in str(value):
+        raise OptionError(f"{name} must be a path without NUL characters")
+    if not value.name:
+        raise OptionError(f"{name} must name a file, found {str(value)!r}")
+
+
+def _refuse_unknown(label: str, data: Mapping[Any, Any], known: Sequence[str]) -> None:
+    unknown = [str(key) for key in data if key not in known]
+    if unknown:
+        raise OptionError(
+            f"{label} has an unknown field {unknown[0]!r}; known are {', '.join(known)}"
+        )
+
+
+def _kind(value: Any) -> str:
+    """What was found, in a user's words and on one line."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return f"the text {value[:40]!r}"
+    if isinstance(value, int | float):
+        return f"the number {value}"
+    if isinstance(value, list | tuple):
+        return "a list"
+    if isinstance(value, Mapping):
+        return "an object"
+    return f"a {type(value).__name__}"
