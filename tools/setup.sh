@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# Sets up .venv for `make demo` (core) or `make test` (dev); does nothing when it is up to date.
+# Needs a Python of 3.11 or newer. On Debian, as root, missing system packages are installed;
+# elsewhere one line says what to install.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+what="${1:?core or dev}"
+venv=.venv
+log="$PWD/.setup.log"
+
+say() { echo "setup: $*" >&2; }
+fail() { say "$*"; exit 1; }
+
+# What the set-up depends on: the project file, this script and where the folder lies (a virtual
+# environment cannot be moved).
+fingerprint="$(cat pyproject.toml tools/setup.sh | sha256sum | cut -d' ' -f1) $PWD"
+up_to_date() { [ -x "$venv/bin/python" ] && [ "$(cat "$venv/.omniaudio-$1" 2>/dev/null)" = "$fingerprint" ]; }
+if up_to_date "$what" || { [ "$what" = core ] && up_to_date dev; }; then
+    exit 0
+fi
+
+find_python() {
+    local name
+    for name in ${PYTHON:-} python3 python3.11 python3.12 python3.13 python3.14; do
+        if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' > /dev/null 2>&1; then
+            echo "$name"
+            return
+        fi
+    done
+    fail "no Python 3.11 or newer found; install one (Debian 12: apt-get install python3 python3-venv) or name it: make PYTHON=/path/to/python3.11 ${2:-}"
+}
+
+# apt-get install PACKAGE..., where this user may; else the line that says what to run.
+install_packages() {
+    if [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
+        say "installing $* with apt-get"
+        { apt-get install -y --no-install-recommends "$@" || {
+            apt-get update && apt-get install -y --no-install-recommends "$@"
+        }; } >> "$log" 2>&1 || { tail -5 "$log" >&2; fail "apt-get could not install $*; the log is $log"; }
+    else
+        fail "system packages are missing; install them and run make again: sudo apt-get install $*"
+    fi
+}
+
+: > "$log"
+if [ -e "$venv" ]; then
+    # One that was made elsewhere, or by a Python that is gone, cannot be repaired.
+    made_for="$(sed -n 's/^VIRTUAL_ENV=\(.*\)/\1/p' "$venv/bin/activate" 2> /dev/null | tr -d "\"'" | head -1)"
+    if ! "$venv/bin/python" -m pip --version > /dev/null 2>&1 \
+        || ! "$venv/bin/python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+        || [ "$made_for" != "$PWD/$venv" ]; then
+        say "making $venv anew"
+        rm -rf "$venv"
+    fi
+fi
+if [ ! -e "$venv" ]; then
+    python="$(find_python)"
+    if ! "$python" -c 'import ensurepip, venv' > /dev/null 2>&1; then
+        # Debian keeps both in a package of their own, named after the version.
+        version="$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
+        install_packages "python$version-venv"
+    fi
+    say "making a virtual environment in $venv ($("$python" --version))"
+    "$python" -m venv "$venv" >> "$log" 2>&1 || {
+        rm -rf "$venv"
+        tail -5 "$log" >&2
+        fail "could not make $venv; the log is $log"
+    }
+fi
+
+if [ "$what" = dev ]; then target=".[dev]"; else target="."; fi
+say "installing packages (a few minutes the first time)"
+"$venv/bin/python" -m pip install --disable-pip-version-check -e "$target" >> "$log" 2>&1 || {
+    tail -15 "$log" >&2
+    fail "pip could not install the packages; the log is $log"
+}
+
+# The wheels carry nearly all they need; what the system must add shows when they are imported.
+for attempt in 1 2 3 4; do
+    missing="$("$venv/bin/python" - << 'PYTHON'
+import re
+for module in ("numpy", "onnxruntime", "av", "soundfile", "soxr", "cv2", "scenedetect", "matplotlib"):
+    try:
+        __import__(module)
+    except Exception as error:
+        library = re.search(r"lib[\w+.-]+\.so[.\d]*", str(error))
+        print(library.group() if library else f"{module}: {error}")
+        break
+PYTHON
+)"
+    [ -z "$missing" ] && break
+    [ "$attempt" = 4 ] && fail "still missing after installing system packages: $missing"
+    case "$missing" in
+        libstdc++.so*) install_packages libstdc++6 ;;
+        libgomp.so*) install_packages libgomp1 ;;
+        libgthread* | libglib*) install_packages libglib2.0-0 ;;
+        libGL.so*) install_packages libgl1 ;;
+        libsndfile.so*) install_packages libsndfile1 ;;
+        *) fail "a package does not load: $missing" ;;
+    esac
+done
+
+echo "$fingerprint" > "$venv/.omniaudio-$what"
+rm -f "$log"
