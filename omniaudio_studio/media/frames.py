@@ -1,0 +1,249 @@
+"""Pictures by timestamp: one decode pass that serves every view."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from omniaudio_studio.errors import MediaError
+from omniaudio_studio.media.container import Damage, decode_video
+from omniaudio_studio.media.probe import ClipInfo, opened_video
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+    from omniaudio_studio.panorama.views import View
+
+# Below this many seconds decoding from the start costs less than a seek that may miss.
+_SEEK_FROM = 2.0
+# How far before the wanted time to aim, one try after another (seconds); the last is the start.
+_SEEK_MARGINS = (0.0, 5.0, 30.0, math.inf)
+
+
+class Cancel(Protocol):
+    """Whatever can stop the work: ``check()`` raises when it should."""
+
+    def check(self) -> None: ...
+
+
+def sample_times(start: float, duration: float, rate: float) -> np.ndarray:
+    """Times of the frames that a range needs.
+
+    Frame k is the one shown at ``start + k / rate``, for k = 0 .. ceil(duration * rate) - 1, and
+    there is always at least one.
+
+    Parameters
+    ----------
+    start, duration : float
+        Seconds from the first picture.
+    rate : float
+        Frames a second.
+
+    Returns
+    -------
+    float64 array, (frames,)
+        Seconds, ascending.
+    """
+    # The tolerance keeps 40 s * 8 /s from becoming 321 frames by a rounding error.
+    count = max(1, math.ceil(duration * rate - 1e-6))
+    return start + np.arange(count, dtype=np.float64) / rate
+
+
+class _Converter:
+    """Decoded frame -> uint8 RGB of one eye, shrunk while its colours are converted."""
+
+    def __init__(self, info: ClipInfo, widest: int | None) -> None:
+        from av.video.reformatter import VideoReformatter
+
+        self._info = info
+        self._reformatter = VideoReformatter()
+        eye_width, eye_height = info.eye_size
+        factor = max(1, eye_width // widest) if widest else 1
+        factor = min(factor, eye_height)
+        self.size = (max(1, eye_width // factor), max(1, eye_height // factor))
+        whole = list(self.size)
+        if info.stereo == "left-right":
+            whole[0] *= 2
+        if info.stereo == "top-bottom":
+            whole[1] *= 2
+        self._whole = tuple(whole)
+
+    def __call__(self, frame: VideoFrame) -> np.ndarray:
+        width, height = self._whole
+        turn = (frame.rotation // 90) % 4
+        if turn % 2:
+            width, height = height, width
+        # Where the file does not say, pictures of high definition are BT.709 by custom.
+        space = frame.colorspace
+        if space == 2 and min(frame.width, frame.height) >= 720:
+            space = 1
+        image = self._reformatter.reformat(
+            frame, width, height, format="rgb24", interpolation="AREA", src_colorspace=space
+        ).to_ndarray()
+        if turn:
+            image = np.rot90(image, turn)
+        return np.ascontiguousarray(self._eye(image), dtype=np.uint8)
+
+    def _eye(self, image: np.ndarray) -> np.ndarray:
+        width, height = self.size
+        first = self._info.left_eye_first
+        if self._info.stereo == "top-bottom":
+            return image[:height] if first else image[-height:]
+        if self._info.stereo == "left-right":
+            return image[:, :width] if first else image[:, -width:]
+        return image
+
+
+def _widest_needed(views: Sequence[View]) -> int | None:
+    """Panorama width that serves every view; None where the full picture is needed."""
+    needed = 0.0
+    for view in views:
+        if view.rule != "pixel-centre":
+            return None  # a released map is tied to the pixels it was measured on
+        if view.kind == "perspective":
+            fov = math.radians(view.fov or 90.0)
+            # Pixels per radian at the picture's edge, where a perspective is densest.
+            focal = view.width / (2 * math.tan(fov / 2))
+            needed = max(needed, 2 * math.pi * focal / math.cos(fov / 2) ** 2)
+        else:
+            # Twice the size leaves the renderer's own filter the last word.
+            needed = max(needed, 2.0 * view.width)
+    return math.ceil(needed)
+
+
+def iter_views(
+    info: ClipInfo,
+    times: Sequence[float] | np.ndarray,
+    views: Sequence[View],
+    *,
+    cancel: Cancel | None = None,
+    on_warning: Callable[[str], None] | None = None,
+) -> Iterator[dict[str, np.ndarray]]:
+    """Views of a clip at given times, in one decode pass and flat memory.
+
+    Parameters
+    ----------
+    info : ClipInfo
+    times : (frames,)
+        Seconds from the first picture, ascending. Each gives the picture shown then: the last one
+        whose presentation time is not after it. The last picture of the file repeats.
+    views : sequence of View
+    cancel : object with ``check()``, optional
+        Called for every decoded picture.
+    on_warning : callable, optional
+        Called with one line at the end if damaged pictures had to be skipped.
+
+    Yields
+    ------
+    dict of str to uint8 array (height, width, 3)
+        RGB by the view's name. Times that fall on one picture share their arrays: do not write
+        into them.
+
+    Raises
+    ------
+    MediaError
+        If nothing can be decoded.
+    """
+    from omniaudio_studio.panorama.views import ViewRenderer
+
+    converter = _Converter(info, _widest_needed(views))
+    renderers = {view.name: ViewRenderer(view, info.projection, converter.size) for view in views}
+
+    def render(frame: VideoFrame) -> dict[str, np.ndarray]:
+        image = converter(frame)
+        return {name: renderer(image) for name, renderer in renderers.items()}
+
+    yield from _at_times(info, times, render, cancel, on_warning)
+
+
+def _at_times(
+    info: ClipInfo,
+    times: Sequence[float] | np.ndarray,
+    render: Callable[[VideoFrame], Any],
+    cancel: Cancel | None,
+    on_warning: Callable[[str], None] | None,
+) -> Iterator[Any]:
+    wanted = np.asarray(times, dtype=np.float64)
+    if wanted.size == 0:
+        return
+    damage = Damage()
+    with opened_video(info.path) as (container, stream):
+        position = 0
+        held: VideoFrame | None = None
+        for frame in _from(info, container, stream, float(wanted[0]), damage):
+            if cancel is not None:
+                cancel.check()
+            result = None
+            while (
+                held is not None
+                and position < wanted.size
+                and _time(frame, stream, info) > wanted[position] + _TOLERANCE
+            ):
+                if result is None:
+                    result = render(held)
+                yield result
+                position += 1
+            held = frame
+            if position == wanted.size:
+                break
+        if position < wanted.size:
+            if held is None:
+                raise MediaError(f"{info.path}: no picture can be decoded; copy it again")
+            result = render(held)
+            for _ in range(position, wanted.size):
+                yield result
+    if damage and on_warning is not None:
+        on_warning(f"{info.path}: {damage}")
+
+
+# Timestamps are rounded to the container's clock (a millisecond in Matroska): a picture due at
+# 0.041667 s may be stored as 0.042. Half a millisecond takes it for the picture that is meant.
+_TOLERANCE = 0.0006
+
+
+def _time(frame: VideoFrame, stream: VideoStream, info: ClipInfo) -> float:
+    assert frame.pts is not None and stream.time_base is not None
+    return float(frame.pts * stream.time_base) - info.start_time
+
+
+def _from(
+    info: ClipInfo, container: InputContainer, stream: VideoStream, time: float, damage: Damage
+) -> Iterator[VideoFrame]:
+    """Decoded frames from the one shown at ``time`` or a little before."""
+    import av.error
+
+    if time < _SEEK_FROM:
+        yield from decode_video(container, stream, damage)
+        return
+    assert stream.time_base is not None
+    for margin in _SEEK_MARGINS:
+        target = max(0.0, time - margin) + info.start_time
+        try:
+            container.seek(math.floor(target / stream.time_base), stream=stream)
+        except av.error.FFmpegError:
+            continue
+        frames = decode_video(container, stream, damage)
+        first = next(frames, None)
+        if first is not None and _time(first, stream, info) <= time + _TOLERANCE:
+            yield first
+            yield from frames
+            return
+    with opened_video(info.path) as (again, other):
+        yield from decode_video(again, other, damage)
+
+
+def read_frame(info: ClipInfo, time: float) -> np.ndarray:
+    """The picture shown ``time`` seconds after the first one, full size, one eye.
+
+    Returns
+    -------
+    uint8 array (height, width, 3)
+        RGB.
+    """
+    converter = _Converter(info, None)
+    return next(_at_times(info, [time], converter, None, None))
