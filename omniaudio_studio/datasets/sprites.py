@@ -30,7 +30,7 @@ CLASSES: Mapping[str, tuple[str, ...]] = {
         "cloud-with-lightning-and-rain",
         "sun-behind-rain-cloud",
     ),
-    "sea_waves": ("water-wave", "person-surfing", "man-surfing"),
+    "sea_waves": ("water-wave",),
     "baby_cry": ("baby", "loudly-crying-face", "crying-face", "baby-light", "baby-medium-dark"),
     "clock_tick": (
         "alarm-clock",

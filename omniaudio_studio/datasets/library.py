@@ -1,0 +1,451 @@
+"""What scenes are made of: sounds, panoramas and sprites, from folders or drawn procedurally."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from omniaudio_studio.datasets import procedural
+from omniaudio_studio.errors import MediaError, MissingFileError, OptionError
+
+SOUND_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".m4a"})
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
+RATE = 48000
+"""Sample rate of every sound of a library, in Hz."""
+
+ACTIVE_RMS = 0.1
+"""Level of a sound while it sounds (-20 dB re full scale); a scene's gains are relative to it."""
+
+PEAK = 0.8
+"""No sound of a library passes this."""
+
+_MAX_PANORAMA_WIDTH = 4096
+_PROCEDURAL = "procedural"
+
+Value = TypeVar("Value")
+
+
+class MaterialLibrary:
+    """Sounds by class, panoramas and sprites by class.
+
+    Parts without a folder are procedural. Everything that is drawn has a *key* (a path relative to
+    its folder, or ``procedural:<class>:<number>``), and the same key always gives the same
+    material, so that a scene is known by its keys alone. Listings are sorted: the order in which a
+    file system answers does not matter.
+
+    Parameters
+    ----------
+    sounds
+        Folder with one folder of audio files per class, or None.
+    panoramas
+        Folder with equirectangular images, or None.
+    sprites
+        Folder with one folder of PNGs with alpha per class, or None.
+    folds
+        Only sounds of these folds: files named ``<fold>-...`` as in ESC-50. None takes all.
+    panorama_names
+        Only panoramas of these stems. None takes all.
+
+    Raises
+    ------
+    MissingFileError
+        If a folder is not there or holds nothing usable.
+    OptionError
+        If sounds and sprites have no class in common, or a name in ``panorama_names`` is unknown.
+    """
+
+    def __init__(
+        self,
+        sounds: Path | None = None,
+        panoramas: Path | None = None,
+        sprites: Path | None = None,
+        folds: Sequence[int] | None = None,
+        panorama_names: Sequence[str] | None = None,
+    ) -> None:
+        self.sounds = sounds
+        self.panoramas = panoramas
+        self.sprites = sprites
+        self._sound_files = (
+            _by_class(sounds, SOUND_SUFFIXES, "sounds", None if folds is None else tuple(folds))
+            if sounds
+            else {}
+        )
+        self._sprite_files = _by_class(sprites, IMAGE_SUFFIXES, "sprites", None) if sprites else {}
+        self._panorama_files = _panorama_files(panoramas, panorama_names) if panoramas else ()
+        self.classes: tuple[str, ...] = self._common_classes()
+        self._sound_cache: dict[str, NDArray[np.float32]] = {}
+        self._panorama_cache: _Cache[NDArray[np.uint8]] = _Cache(24)
+        self._scaled_cache: _Cache[NDArray[np.uint8]] = _Cache(96)
+        self._sprite_cache: _Cache[NDArray[np.uint8]] = _Cache(512)
+        self._mip_cache: _Cache[list[NDArray[np.float32]]] = _Cache(512)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Worker processes get the listing, not the caches."""
+        return {
+            "sounds": self.sounds,
+            "panoramas": self.panoramas,
+            "sprites": self.sprites,
+            "_sound_files": self._sound_files,
+            "_sprite_files": self._sprite_files,
+            "_panorama_files": self._panorama_files,
+            "classes": self.classes,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._sound_cache = {}
+        self._panorama_cache = _Cache(24)
+        self._scaled_cache = _Cache(96)
+        self._sprite_cache = _Cache(512)
+        self._mip_cache = _Cache(512)
+
+    def _common_classes(self) -> tuple[str, ...]:
+        heard, seen = set(self._sound_files), set(self._sprite_files)
+        if heard and seen:
+            common = heard & seen
+            if not common:
+                raise OptionError(
+                    f"{self.sounds} and {self.sprites} have no class in common "
+                    f"({', '.join(sorted(heard))} against {', '.join(sorted(seen))}); "
+                    "name the class folders alike"
+                )
+            return tuple(sorted(common))
+        return tuple(sorted(heard or seen)) or procedural.SOUND_CLASSES
+
+    # Sounds
+
+    def draw_sound(self, name: str, rng: np.random.Generator) -> str:
+        """Key of a random sound of class ``name``."""
+        files = self._sound_files.get(name)
+        if files:
+            return files[int(rng.integers(len(files)))]
+        return f"{_PROCEDURAL}:{name}:{int(rng.integers(2**31))}"
+
+    def load_sound(self, key: str) -> NDArray[np.float32]:
+        """The sound of a key: mono at 48 kHz, trimmed, levelled; read-only, kept in memory.
+
+        Returns
+        -------
+        ndarray, float32, shape (samples,)
+            Without silence at its ends or pauses above half a second, its root mean square while
+            it sounds at most :data:`ACTIVE_RMS`, its peak at most :data:`PEAK`.
+        """
+        found = self._sound_cache.get(key)
+        if found is None:
+            drawn = _procedural_key(key)
+            raw = (
+                procedural.sound(*drawn, RATE)
+                if drawn
+                else _decode(_inside(self.sounds, key, "sounds"))
+            )
+            found = level(tidy(raw))
+            found.setflags(write=False)
+            if drawn is None:  # procedural ones are endless in number: not kept
+                self._sound_cache[key] = found
+        return found
+
+    def sound(self, name: str, rng: np.random.Generator) -> NDArray[np.float32]:
+        """A random sound of class ``name``, float32 mono at 48 kHz."""
+        return self.load_sound(self.draw_sound(name, rng))
+
+    def preload(self) -> None:
+        """Decode every sound now (about 1 MB each), for example before processes are forked."""
+        for name in self.classes:
+            for key in self._sound_files.get(name, ()):
+                self.load_sound(key)
+
+    # Panoramas
+
+    def draw_panorama(self, rng: np.random.Generator, procedural_share: float = 0.0) -> str:
+        """Key of a random panorama; a procedural sky with probability ``procedural_share``."""
+        index, share, number = rng.integers(2**31), rng.random(), rng.integers(2**31)
+        if self._panorama_files and share >= procedural_share:
+            return self._panorama_files[int(index) % len(self._panorama_files)]
+        return f"{_PROCEDURAL}:sky:{int(number)}"
+
+    def load_panorama(self, key: str) -> NDArray[np.uint8]:
+        """The panorama of a key: equirectangular RGB, uint8, (height, width, 3); read-only."""
+
+        def make() -> NDArray[np.uint8]:
+            drawn = _procedural_key(key)
+            if drawn:
+                return procedural.sky(drawn[1], 1024, 512)
+            return _read_image(_inside(self.panoramas, key, "panoramas"), "RGB")
+
+        return self._panorama_cache.get(key, make)
+
+    def scaled_panorama(self, key: str, width: int, height: int) -> NDArray[np.uint8]:
+        """:meth:`load_panorama` at another size, averaged over areas where it shrinks."""
+        drawn = _procedural_key(key)
+        if drawn and width <= 512:
+            # Drawn small at once: training sees each procedural sky only a few times.
+            return self._scaled_cache.get(
+                (key, width, height),
+                lambda: _resize(procedural.sky(drawn[1], 320, 160), width, height),
+            )
+        return self._scaled_cache.get(
+            (key, width, height), lambda: _resize(self.load_panorama(key), width, height)
+        )
+
+    def panorama(self, rng: np.random.Generator) -> NDArray[np.uint8]:
+        """A random panorama, equirectangular RGB uint8 (height, width, 3)."""
+        return self.load_panorama(self.draw_panorama(rng))
+
+    # Sprites
+
+    def draw_sprite(self, name: str, rng: np.random.Generator) -> str:
+        """Key of a random sprite of class ``name``."""
+        files = self._sprite_files.get(name)
+        if files:
+            return files[int(rng.integers(len(files)))]
+        return f"{_PROCEDURAL}:{name}:{int(rng.integers(2**31))}"
+
+    def load_sprite(self, key: str) -> NDArray[np.uint8]:
+        """The sprite of a key: square RGBA, uint8, (side, side, 4); read-only."""
+
+        def make() -> NDArray[np.uint8]:
+            drawn = _procedural_key(key)
+            if drawn:
+                return procedural.sprite(*drawn, 256)
+            return _square(_read_image(_inside(self.sprites, key, "sprites"), "RGBA"))
+
+        return self._sprite_cache.get(key, make)
+
+    def sprite_levels(self, key: str) -> list[NDArray[np.float32]]:
+        """The sprite with premultiplied alpha in falling sizes, each half of the one before.
+
+        Returns
+        -------
+        list of ndarray, float32, shape (side, side, 4)
+            RGB in 0..255 times alpha, alpha in 0..1; sides of the original down to 8 pixels.
+        """
+
+        def make() -> list[NDArray[np.float32]]:
+            import cv2
+
+            image = self.load_sprite(key).astype(np.float32)
+            image[..., 3] /= 255
+            image[..., :3] *= image[..., 3:]
+            levels = [image]
+            while levels[-1].shape[0] >= 16:
+                side = levels[-1].shape[0] // 2
+                levels.append(
+                    np.asarray(
+                        cv2.resize(levels[-1], (side, side), interpolation=cv2.INTER_AREA),
+                        np.float32,
+                    )
+                )
+            return levels
+
+        return self._mip_cache.get(key, make)
+
+    def sprite(self, name: str, rng: np.random.Generator) -> NDArray[np.uint8]:
+        """A random sprite of class ``name``, square RGBA uint8 (side, side, 4)."""
+        return self.load_sprite(self.draw_sprite(name, rng))
+
+
+class _Cache(Generic[Value]):
+    """The last ``limit`` values made, by key; safe between threads."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._values: OrderedDict[Any, Value] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Any, make: Callable[[], Value]) -> Value:
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+        value = make()
+        for array in value if isinstance(value, list) else [value]:
+            array.setflags(write=False)  # type: ignore[attr-defined]
+        with self._lock:
+            self._values[key] = value
+            while len(self._values) > self._limit:
+                self._values.popitem(last=False)
+        return value
+
+
+def tidy(sound: NDArray[np.float32], rate: int = RATE) -> NDArray[np.float32]:
+    """Trim silence from a sound's ends and shorten its pauses to a quarter of a second.
+
+    Silent is what lies 45 dB under the loudest 10 ms. Pauses above half a second are shortened;
+    short fades keep the joints quiet.
+
+    Raises
+    ------
+    MediaError
+        If the sound is silent throughout.
+    """
+    block = rate // 100
+    count = -(-sound.size // block)
+    padded = np.zeros(count * block, np.float32)
+    padded[: sound.size] = sound
+    power = np.mean(padded.reshape(count, block) ** 2, axis=1)
+    loud = np.flatnonzero(power > max(power.max() * 10**-4.5, 1e-10)) if count else np.empty(0, int)
+    if not loud.size:
+        raise MediaError("the sound is silent; remove it from the folder")
+    breaks = np.flatnonzero(np.diff(loud) > 50)
+    starts = loud[np.r_[0, breaks + 1]]
+    stops = loud[np.r_[breaks, loud.size - 1]] + 1
+    pieces: list[NDArray[np.float32]] = []
+    for start, stop in zip(starts, stops, strict=True):
+        # A decay keeps 50 ms under the threshold; the attack 10 ms.
+        piece = padded[max(0, start - 1) * block : min(count, stop + 5) * block].copy()
+        fade = min(block, piece.size // 2)
+        piece[-fade:] *= np.linspace(1, 0, fade, dtype=np.float32)
+        piece[: fade // 4] *= np.linspace(0, 1, fade // 4, dtype=np.float32)
+        if pieces:
+            pieces.append(np.zeros(rate // 4, np.float32))
+        pieces.append(piece)
+    return np.concatenate(pieces)
+
+
+def level(sound: NDArray[np.float32], rate: int = RATE) -> NDArray[np.float32]:
+    """Bring a sound to :data:`ACTIVE_RMS` while it sounds, its peak to :data:`PEAK` at most.
+
+    Peaks of clicks are rounded off by 9 dB at most; what would need more stays quieter.
+    """
+    block = rate // 20
+    count = max(1, sound.size // block)
+    power = np.mean(sound[: count * block].reshape(count, -1) ** 2, axis=1)
+    active = float(np.sqrt(power[power >= power.max() * 1e-3].mean()))
+    peak = float(np.abs(sound).max())
+    scaled = sound * np.float32(min(ACTIVE_RMS / active, 2.8 * PEAK / peak))
+    if float(np.abs(scaled).max()) > PEAK:
+        scaled = PEAK * np.tanh(scaled / PEAK)
+    return np.ascontiguousarray(scaled, np.float32)
+
+
+def _by_class(
+    folder: Path, suffixes: frozenset[str], what: str, folds: tuple[int, ...] | None
+) -> dict[str, tuple[str, ...]]:
+    """Keys of the files of every class folder, sorted."""
+    if not folder.is_dir():
+        raise MissingFileError(f"{folder} is not a folder; --{what} holds one folder per class")
+    found: dict[str, tuple[str, ...]] = {}
+    for entry in sorted(folder.iterdir()):
+        if not entry.is_dir() or entry.name.startswith("."):
+            continue
+        keys = tuple(
+            f"{entry.name}/{path.name}"
+            for path in sorted(entry.iterdir())
+            if path.suffix.lower() in suffixes
+            and not path.name.startswith(".")
+            and (folds is None or _fold(path.name) in folds)
+        )
+        if keys:
+            found[entry.name] = keys
+    if not found:
+        of_folds = f" of folds {', '.join(map(str, folds))}" if folds is not None else ""
+        raise MissingFileError(
+            f"{folder} holds no {what}{of_folds}; expected <class>/<file> with one of "
+            f"{', '.join(sorted(suffixes))}"
+        )
+    return found
+
+
+def _fold(name: str) -> int | None:
+    """Fold of an ESC-50 file name (``<fold>-<clip>-<take>...``)."""
+    match = re.match(r"(\d+)-", name)
+    return int(match.group(1)) if match else None
+
+
+def _panorama_files(folder: Path, names: Sequence[str] | None) -> tuple[str, ...]:
+    if not folder.is_dir():
+        raise MissingFileError(f"{folder} is not a folder; --panoramas holds images")
+    found = {
+        path.stem: path.name
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+    }
+    if names is not None:
+        missing = sorted(set(names) - set(found))
+        if missing:
+            raise OptionError(
+                f"{folder} has no panorama {', '.join(missing)}; it has {', '.join(sorted(found))}"
+            )
+        found = {name: found[name] for name in sorted(set(names))}
+    if not found:
+        raise MissingFileError(f"{folder} holds no images; put equirectangular panoramas there")
+    return tuple(found.values())
+
+
+def _procedural_key(key: str) -> tuple[str, int] | None:
+    """Class and number of a procedural key, None for a file's key."""
+    match = re.fullmatch(rf"{_PROCEDURAL}:(.*):(\d+)", key)
+    return (match.group(1), int(match.group(2))) if match else None
+
+
+def _inside(folder: Path | None, key: str, what: str) -> Path:
+    """Path of a file's key; a key never leads out of its folder."""
+    if folder is None:
+        raise MissingFileError(f"the scene names {key}, but no {what} folder was given")
+    parts = Path(key).parts
+    path = folder.joinpath(*parts)
+    if Path(key).is_absolute() or ".." in parts:
+        raise MediaError(f"the scene names {key}, which leads out of {folder}; correct the scene")
+    if not path.is_file():
+        raise MissingFileError(f"{path} is not there; give the {what} that the scene was made with")
+    return path
+
+
+def _decode(path: Path) -> NDArray[np.float32]:
+    """An audio file as mono float32 at 48 kHz."""
+    import soundfile
+    import soxr
+
+    try:
+        data, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, OSError) as error:
+        raise MediaError(f"{path} cannot be read as audio ({error}); remove or replace it") from error
+    mono = np.nan_to_num(data.mean(axis=1))
+    if rate != RATE:
+        mono = soxr.resample(mono, rate, RATE, quality="HQ")
+    if not mono.size or not np.any(np.abs(mono) > 1e-5):
+        raise MediaError(f"{path} is silent; remove it from the folder")
+    return np.ascontiguousarray(mono, np.float32)
+
+
+def _read_image(path: Path, mode: str) -> NDArray[np.uint8]:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            converted = image.convert(mode)
+    except (UnidentifiedImageError, OSError, ValueError) as error:
+        raise MediaError(f"{path} cannot be read as an image; remove or replace it") from error
+    if converted.width > _MAX_PANORAMA_WIDTH:
+        height = max(1, round(converted.height * _MAX_PANORAMA_WIDTH / converted.width))
+        converted = converted.resize((_MAX_PANORAMA_WIDTH, height), Image.Resampling.BOX)
+    return np.array(converted, np.uint8)
+
+
+def _square(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pad to a square with transparent pixels, the picture in the middle."""
+    height, width = image.shape[:2]
+    if height == width:
+        return image
+    side = max(height, width)
+    square = np.zeros((side, side, image.shape[2]), np.uint8)
+    top, left = (side - height) // 2, (side - width) // 2
+    square[top : top + height, left : left + width] = image
+    return square
+
+
+def _resize(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    import cv2
+
+    if image.shape[:2] == (height, width):
+        return image
+    shrinks = width < image.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (width, height), interpolation=method), np.uint8)
