@@ -47,7 +47,7 @@ class GreatCircleTrack:
         self._across = np.where(length > 1e-9, across / np.maximum(length, 1e-300), _beside(start))
 
     def at(self, times: ArrayLike) -> NDArray[np.float64]:
-        """The unit vectors at ``times`` (n,), shape (n, d); at rest before the first, after the last."""
+        """Unit vectors (n, d) at ``times`` (n,); at rest before the first and after the last."""
         when = np.asarray(times, dtype=np.float64)
         if self._times.size == 1:
             return np.repeat(self._from, when.size, axis=0)

@@ -115,8 +115,9 @@ def direction_per_band(
     """Direction of arrival in frequency bands, over the whole field.
 
     The covariance of a band is the real part of the cross-spectra of the channels, summed over the
-    band's bins and averaged over Hann windows that overlap by half (Welch's method), scaled to mean
-    squares.
+    band's bins and averaged over Hann windows (Welch's method), scaled to mean squares. The
+    windows overlap by three quarters, so that their squares add up to a constant: all samples
+    weigh the same and the bands add up to the whole.
 
     Parameters
     ----------
@@ -126,7 +127,7 @@ def direction_per_band(
     edges : array_like, shape (bands + 1,)
         Hz, ascending; band b takes the bins from edges[b] up to, not including, edges[b + 1].
     window : int
-        Samples per window, even; a band should be some times rate / window wide.
+        Samples per window, a multiple of 4; a band should be some times rate / window wide.
 
     Raises
     ------
@@ -137,7 +138,7 @@ def direction_per_band(
     borders = np.asarray(edges, dtype=np.float64)
     if borders.ndim != 1 or borders.size < 2 or not np.all(np.diff(borders) > 0):
         raise ValueError(f"expected two or more ascending band edges in Hz, found {edges!r}")
-    hop = window // 2
+    hop = window // 4
     taper = np.hanning(window + 1)[:-1]
     frequencies = np.fft.rfftfreq(window, 1 / rate)
     band = np.searchsorted(borders, frequencies, side="right") - 1
@@ -147,8 +148,8 @@ def direction_per_band(
     bands = borders.size - 1
     members = [np.flatnonzero(band == index) for index in range(bands)]
     sums = np.zeros((bands, 4, 4))
-    # Half a window of silence around the field, so that all samples weigh the same.
-    for start in range(-hop, field.shape[1], hop):
+    # From where the first sample is the last of a window, so that every sample is in four.
+    for start in range(hop - window, field.shape[1], hop):
         part = np.zeros((4, window))
         first, last = max(start, 0), min(start + window, field.shape[1])
         part[:, first - start : last - start] = field[:, first:last]
@@ -156,8 +157,7 @@ def direction_per_band(
         for index, bins in enumerate(members):
             chosen = spectrum[:, bins]
             sums[index] += ((chosen * weight[bins]) @ chosen.conj().T).real
-    # Parseval: sum |FFT|^2 / window = sum x^2. Squared Hann windows at half overlap add up to a
-    # mean of sum(taper^2) / hop.
+    # Parseval: sum |FFT|^2 = window * sum x^2; squared windows add up to sum(taper^2) / hop.
     scale = window * np.sum(taper**2) / hop * max(field.shape[1], 1)
     return BandDirections(borders[:-1], borders[1:], *directions_from_covariance(sums / scale))
 
