@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from omniaudio_studio.datasets.library import RATE
+from omniaudio_studio.datasets.conditioning import RATE
 
 ENVELOPE_RATE = 100.0
 """Envelope values per second; value k is at k / ENVELOPE_RATE."""
@@ -60,8 +60,8 @@ def follow(dry: NDArray[np.float32], seconds: float) -> NDArray[np.float64]:
     padded = np.zeros((count + 1) * step, np.float32)
     used = min(dry.size, padded.size - step)
     padded[step : step + used] = dry[:used]
-    power = np.mean(padded.reshape(-1, step) ** 2, axis=1, dtype=np.float64)
-    level = np.sqrt((power[:-1] + power[1:]) / 2)
+    power = np.square(padded.reshape(-1, step), dtype=np.float64).sum(axis=1) / step
+    level: NDArray[np.float64] = np.sqrt((power[:-1] + power[1:]) / 2)
     up, down = math.exp(-1 / (ATTACK * ENVELOPE_RATE)), math.exp(-1 / (RELEASE * ENVELOPE_RATE))
     out = np.empty(count)
     state = 0.0

@@ -13,23 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omniaudio_studio.datasets import procedural
+from omniaudio_studio.datasets.conditioning import RATE, decode, level, tidy
 from omniaudio_studio.errors import MediaError, MissingFileError, OptionError
 
-SOUND_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".m4a"})
+__all__ = ["IMAGE_SUFFIXES", "RATE", "SOUND_SUFFIXES", "MaterialLibrary"]
+
+SOUND_SUFFIXES = frozenset(
+    {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".m4a"}
+)
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
-RATE = 48000
-"""Sample rate of every sound of a library, in Hz."""
-
-ACTIVE_RMS = 0.1
-"""Level of a sound while it sounds (-20 dB re full scale); a scene's gains are relative to it."""
-
-PEAK = 0.8
-"""No sound of a library passes this."""
-
 _MAX_PANORAMA_WIDTH = 4096
 _PROCEDURAL = "procedural"
 
-Value = TypeVar("Value")
+Value = TypeVar("Value", bound="NDArray[Any] | list[NDArray[np.float32]]")
 
 
 class MaterialLibrary:
@@ -134,8 +130,8 @@ class MaterialLibrary:
         Returns
         -------
         ndarray, float32, shape (samples,)
-            Without silence at its ends or pauses above half a second, its root mean square while
-            it sounds at most :data:`ACTIVE_RMS`, its peak at most :data:`PEAK`.
+            Without silence at its ends or pauses above half a second; its root mean square while
+            it sounds is at most ``conditioning.ACTIVE_RMS``, its peak at most ``conditioning.PEAK``.
         """
         found = self._sound_cache.get(key)
         if found is None:
@@ -143,7 +139,7 @@ class MaterialLibrary:
             raw = (
                 procedural.sound(*drawn, RATE)
                 if drawn
-                else _decode(_inside(self.sounds, key, "sounds"))
+                else decode(_inside(self.sounds, key, "sounds"))
             )
             found = level(tidy(raw))
             found.setflags(write=False)
@@ -265,64 +261,14 @@ class _Cache(Generic[Value]):
                 self._values.move_to_end(key)
                 return self._values[key]
         value = make()
-        for array in value if isinstance(value, list) else [value]:
-            array.setflags(write=False)  # type: ignore[attr-defined]
+        arrays: list[NDArray[Any]] = value if isinstance(value, list) else [value]
+        for array in arrays:
+            array.setflags(write=False)
         with self._lock:
             self._values[key] = value
             while len(self._values) > self._limit:
                 self._values.popitem(last=False)
         return value
-
-
-def tidy(sound: NDArray[np.float32], rate: int = RATE) -> NDArray[np.float32]:
-    """Trim silence from a sound's ends and shorten its pauses to a quarter of a second.
-
-    Silent is what lies 45 dB under the loudest 10 ms. Pauses above half a second are shortened;
-    short fades keep the joints quiet.
-
-    Raises
-    ------
-    MediaError
-        If the sound is silent throughout.
-    """
-    block = rate // 100
-    count = -(-sound.size // block)
-    padded = np.zeros(count * block, np.float32)
-    padded[: sound.size] = sound
-    power = np.mean(padded.reshape(count, block) ** 2, axis=1)
-    loud = np.flatnonzero(power > max(power.max() * 10**-4.5, 1e-10)) if count else np.empty(0, int)
-    if not loud.size:
-        raise MediaError("the sound is silent; remove it from the folder")
-    breaks = np.flatnonzero(np.diff(loud) > 50)
-    starts = loud[np.r_[0, breaks + 1]]
-    stops = loud[np.r_[breaks, loud.size - 1]] + 1
-    pieces: list[NDArray[np.float32]] = []
-    for start, stop in zip(starts, stops, strict=True):
-        # A decay keeps 50 ms under the threshold; the attack 10 ms.
-        piece = padded[max(0, start - 1) * block : min(count, stop + 5) * block].copy()
-        fade = min(block, piece.size // 2)
-        piece[-fade:] *= np.linspace(1, 0, fade, dtype=np.float32)
-        piece[: fade // 4] *= np.linspace(0, 1, fade // 4, dtype=np.float32)
-        if pieces:
-            pieces.append(np.zeros(rate // 4, np.float32))
-        pieces.append(piece)
-    return np.concatenate(pieces)
-
-
-def level(sound: NDArray[np.float32], rate: int = RATE) -> NDArray[np.float32]:
-    """Bring a sound to :data:`ACTIVE_RMS` while it sounds, its peak to :data:`PEAK` at most.
-
-    Peaks of clicks are rounded off by 9 dB at most; what would need more stays quieter.
-    """
-    block = rate // 20
-    count = max(1, sound.size // block)
-    power = np.mean(sound[: count * block].reshape(count, -1) ** 2, axis=1)
-    active = float(np.sqrt(power[power >= power.max() * 1e-3].mean()))
-    peak = float(np.abs(sound).max())
-    scaled = sound * np.float32(min(ACTIVE_RMS / active, 2.8 * PEAK / peak))
-    if float(np.abs(scaled).max()) > PEAK:
-        scaled = PEAK * np.tanh(scaled / PEAK)
-    return np.ascontiguousarray(scaled, np.float32)
 
 
 def _by_class(
@@ -396,23 +342,6 @@ def _inside(folder: Path | None, key: str, what: str) -> Path:
     if not path.is_file():
         raise MissingFileError(f"{path} is not there; give the {what} that the scene was made with")
     return path
-
-
-def _decode(path: Path) -> NDArray[np.float32]:
-    """An audio file as mono float32 at 48 kHz."""
-    import soundfile
-    import soxr
-
-    try:
-        data, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.SoundFileError, OSError) as error:
-        raise MediaError(f"{path} cannot be read as audio ({error}); remove or replace it") from error
-    mono = np.nan_to_num(data.mean(axis=1))
-    if rate != RATE:
-        mono = soxr.resample(mono, rate, RATE, quality="HQ")
-    if not mono.size or not np.any(np.abs(mono) > 1e-5):
-        raise MediaError(f"{path} is silent; remove it from the folder")
-    return np.ascontiguousarray(mono, np.float32)
 
 
 def _read_image(path: Path, mode: str) -> NDArray[np.uint8]:

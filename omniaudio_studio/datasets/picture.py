@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from omniaudio_studio.datasets.description import Background, Look, Scene, Source
 from omniaudio_studio.datasets.library import MaterialLibrary
-from omniaudio_studio.datasets.scene import Background, Look, Scene, Source
 from omniaudio_studio.errors import OptionError
 
 _MAX_RADIUS = math.radians(65)  # a tangent plane serves only so far
@@ -72,9 +72,7 @@ class SceneRenderer:
         rise = source.bounce * source.look.size * loud
         return azimuth, min(elevation + rise, math.pi / 2), size, source.tilt * loud
 
-    def _prepare(
-        self, look: Look, library: MaterialLibrary, growth: float
-    ) -> NDArray[np.float32]:
+    def _prepare(self, look: Look, library: MaterialLibrary, growth: float) -> NDArray[np.float32]:
         """The sprite at the size that suits the frame, recoloured."""
         levels = library.sprite_levels(look.sprite)
         pixels = look.size * growth / math.pi * self.height

@@ -65,9 +65,7 @@ def _chirps(rng: np.random.Generator, rate: int) -> NDArray[np.float64]:
 def _bursts(rng: np.random.Generator, rate: int) -> NDArray[np.float64]:
     """Bursts of coloured noise."""
     centre = rng.uniform(400, 3000)
-    noise = _low_pass(
-        rng.standard_normal(round(SECONDS * rate)), rate, centre / 1.7, centre * 1.7
-    )
+    noise = _low_pass(rng.standard_normal(round(SECONDS * rate)), rate, centre / 1.7, centre * 1.7)
     envelope = np.zeros_like(noise)
     start = 0.02
     while start < SECONDS - 0.5:
@@ -166,26 +164,26 @@ def sky(number: int, width: int, height: int) -> NDArray[np.uint8]:
         heights += rng.normal() / k * np.cos(k * azimuth + rng.uniform(0, 2 * np.pi))
     skyline = np.radians(rng.uniform(0, 8)) * (heights - heights.min()) / 2
     if rng.random() < 0.5:
-        edges = np.sort(rng.integers(0, width, int(rng.integers(6, 40))))
+        # In turns, not pixels: the same skyline at every size.
+        edges = np.sort(rng.random(int(rng.integers(6, 40)))) * width
         steps = np.radians(rng.uniform(0, 25, edges.size + 1))
         steps[-1] = steps[0]
         skyline = skyline + steps[np.searchsorted(edges, np.arange(width))]
     colour = ground_far * rng.uniform(0.4, 1.0) + rng.uniform(-25, 25, 3)
     below = (elevation[:, None] > 0) & (elevation[:, None] < skyline[None, :])
     image[below] = colour
-    # Smooth noise in three octaves, wrapped around the seam; stretched near the horizon only.
+    # Smooth noise in three octaves, wrapped around the seam.
     for octave in range(3):
         cells = 4 * 2**octave
         grid = rng.normal(0, 1, (cells, 2 * cells)).astype(np.float32)
         grid = np.concatenate([grid[:, -1:], grid, grid[:, :1]], axis=1)
-        step = width // (2 * cells)
-        big = cv2.resize(
-            grid, (step * (2 * cells + 2), height), interpolation=cv2.INTER_CUBIC
-        )[:, step : step + 2 * cells * step]
-        big = cv2.resize(big, (width, height)) if big.shape[1] != width else big
-        image += (rng.uniform(4, 16) / (1 + octave)) * np.asarray(big)[..., None]
-    # Fine grain on the ground.
-    grain = rng.normal(0, rng.uniform(0, 10), (height, width, 1))
+        step = max(1, width // (2 * cells))
+        big = cv2.resize(grid, (step * (2 * cells + 2), height), interpolation=cv2.INTER_CUBIC)
+        inner = np.ascontiguousarray(big[:, step : step + 2 * cells * step])
+        noise = np.asarray(cv2.resize(inner, (width, height)))
+        image += (rng.uniform(4, 16) / (1 + octave)) * noise[..., None]
+    # Fine grain on the ground, from a generator of its own as its amount depends on the size.
+    grain = rng.uniform(0, 10) * _rng("grain", number).standard_normal((height, width, 1))
     image += np.where((elevation < 0)[:, None, None], grain, grain * 0.15)
     # A few soft-edged still shapes (stones, clouds, boxes).
     for _ in range(int(rng.integers(0, 10))):
@@ -252,7 +250,10 @@ def sprite(name: str, number: int, size: int = 256) -> NDArray[np.uint8]:
         np.cos(5 * angle) * 0.25 + 0.35 > radius,
     )[kind // 15 % 5]
     hue = (kind / 2**32 + rng.normal(0, 0.04)) % 1
-    fill, sign = _hsv(hue, rng.uniform(0.6, 0.95), 0.95), _hsv(hue + 0.5, rng.uniform(0.4, 0.9), 0.9)
+    fill, sign = (
+        _hsv(hue, rng.uniform(0.6, 0.95), 0.95),
+        _hsv(hue + 0.5, rng.uniform(0.4, 0.9), 0.9),
+    )
     rgb = np.where((inner & (radius < outline * 0.8))[..., None], sign, fill)
     rgb = np.where((radius > outline - 0.08)[..., None], fill * 0.25, rgb)
     alpha = np.clip((outline - radius) * size / 2 + 0.5, 0, 1)

@@ -5,9 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from omniaudio_studio.datasets.conditioning import RATE
+from omniaudio_studio.datasets.description import Ambience, Room, Scene, Source
 from omniaudio_studio.datasets.envelope import arrange
-from omniaudio_studio.datasets.library import RATE, MaterialLibrary
-from omniaudio_studio.datasets.scene import SPEED_OF_SOUND, Ambience, Room, Scene, Source
+from omniaudio_studio.datasets.library import MaterialLibrary
+
+SPEED_OF_SOUND = 343.0
+"""In metres per second, at 20 degrees Celsius."""
 
 
 def render_foa(scene: Scene, library: MaterialLibrary, rate: int = RATE) -> NDArray[np.float32]:
@@ -47,9 +51,7 @@ def render_foa(scene: Scene, library: MaterialLibrary, rate: int = RATE) -> NDAr
     return out
 
 
-def source_signal(
-    source: Source, library: MaterialLibrary, samples: int
-) -> NDArray[np.float32]:
+def source_signal(source: Source, library: MaterialLibrary, samples: int) -> NDArray[np.float32]:
     """The dry sound of a source with its gain, float32 (samples,) at 48 kHz."""
     dry = arrange(library.load_sound(source.sound), source.events, samples)
     dry *= np.float32(10 ** (source.gain_db / 20))

@@ -162,7 +162,7 @@ def _rasterise(svg: str, size: int) -> bytes:
         import resvg_py
     except ImportError as error:
         raise MissingDependencyError(
-            "drawing sprites needs resvg-py; install it with: pip install omniaudio-studio[datasets]"
+            "drawing sprites needs resvg-py; run: pip install omniaudio-studio[datasets]"
         ) from error
     from PIL import Image
 
