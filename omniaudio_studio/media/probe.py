@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from omniaudio_studio.errors import MediaError, OptionError
 from omniaudio_studio.media.container import (
@@ -17,27 +14,24 @@ from omniaudio_studio.media.container import (
     audio_stream,
     decode_video,
     open_input,
-    packets,
     video_streams,
 )
+from omniaudio_studio.media.extent import Extent, measure_extent
+from omniaudio_studio.media.geometry import (
+    CAMERA_FILES,
+    PROJECTIONS,
+    STEREO_LAYOUTS,
+    find_geometry,
+)
+from omniaudio_studio.media.spherical import read_ambisonics
 
 if TYPE_CHECKING:
     from av.container import InputContainer
-    from av.sidedata.sidedata import SideData
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-PROJECTIONS = ("equirectangular", "eac", "cubemap", "dual-fisheye", "flat")
-STEREO_LAYOUTS = ("mono", "top-bottom", "left-right")
-
-# File endings of two-lens cameras whose files are not stitched yet, and who stitches them.
-_CAMERA_FILES = {
-    ".360": "GoPro Player",
-    ".insv": "Insta360 Studio",
-    ".insp": "Insta360 Studio",
-    ".lrv": "the camera maker's app",
-    ".osv": "DJI Studio",
-}
+# A truncated clip of less than this many seconds is refused.
+_SHORTEST_REST = 1.0
 
 
 @dataclass(frozen=True)
@@ -84,12 +78,13 @@ class ClipInfo:
         The first picture's presentation time in the file, seconds. All times elsewhere are
         relative to it.
     projection : str
-        One of `PROJECTIONS`, or what cannot be used as it is: "vr180", "mesh", "rectilinear",
-        "fisheye", "cropped", "camera-original", "unknown".
+        One of `geometry.PROJECTIONS`, or what cannot be used as it is ("vr180", "mesh",
+        "rectilinear", "fisheye", "cropped", "camera-original", "unknown"): `require_360` says what
+        to do then.
     projection_source : str
         "metadata", "shape" or "declared".
     stereo : str
-        One of `STEREO_LAYOUTS`.
+        One of `geometry.STEREO_LAYOUTS`.
     left_eye_first : bool
         True where the left (or upper) half is the left eye, as is usual.
     yaw, pitch, roll : float
@@ -98,6 +93,8 @@ class ClipInfo:
     codec : str
     has_metadata : bool
         True where the file carries spherical metadata.
+    pixel_aspect : float
+        Displayed width over height of one pixel.
     warnings : tuple of str
         One line each.
     """
@@ -198,15 +195,47 @@ def probe(path: str | Path, projection: str = "auto", stereo: str = "auto") -> C
     with opened_video(path) as (container, stream):
         if container.format.name.endswith("_pipe") or container.format.name == "image2":
             raise MediaError(f"{path} is a still picture; give a 360 video")
-        damage = Damage()
-        first = next(decode_video(container, stream, damage), None)
-        if first is None:
+        first = next(decode_video(container, stream, Damage()), None)
+        if first is None or first.pts is None:
             raise MediaError(
                 f"{path}: no picture can be decoded (damaged or truncated); copy it again"
             )
         info = _describe(path, container, stream, first)
-        info = _with_projection(info, container, stream, first, projection, stereo)
-        return _with_duration(info, container, stream, first, damage)
+        same_size = [
+            other
+            for other in video_streams(container)
+            if (other.width, other.height) == (stream.width, stream.height)
+        ]
+        geometry = find_geometry(
+            path,
+            container.format.name,
+            first,
+            info.width * info.pixel_aspect / info.height,
+            len(same_size),
+            projection,
+            stereo,
+        )
+        extent = measure_extent(path, container, stream, first.pts)
+        return replace(
+            info,
+            **asdict(geometry),
+            duration=extent.duration,
+            warnings=_truncation(path, extent),
+        )
+
+
+def _truncation(path: Path, extent: Extent) -> tuple[str, ...]:
+    """A line to show if the file is cut off; an error if hardly anything is left of it."""
+    if not extent.truncated:
+        return ()
+    promised = "" if extent.promised is None else f" of {extent.promised:.2f} s"
+    if extent.duration < _SHORTEST_REST:
+        raise MediaError(
+            f"{path} is truncated: only {extent.duration:.2f} s{promised} can be decoded and a "
+            "second is needed; copy or download it again"
+        )
+    found = f"{extent.duration:.2f} s{promised} can be decoded"
+    return (f"{path} is truncated: {found}, and those are used",)
 
 
 def _check_option(name: str, value: str, known: tuple[str, ...]) -> None:
@@ -234,13 +263,13 @@ def _describe(
         projection="flat",
         projection_source="shape",
         stereo="mono",
-        audio=_describe_audio(container),
+        audio=_describe_audio(path, container),
         codec=stream.codec_context.name,
         pixel_aspect=aspect,
     )
 
 
-def _describe_audio(container: InputContainer) -> AudioInfo | None:
+def _describe_audio(path: Path, container: InputContainer) -> AudioInfo | None:
     stream = audio_stream(container)
     if stream is None or not stream.rate:
         return None
@@ -255,127 +284,10 @@ def _describe_audio(container: InputContainer) -> AudioInfo | None:
         rate=stream.rate,
         channels=stream.channels,
         layout=layout,
-        ambisonic=layout.startswith("ambisonic"),
+        # libav keeps the decoder's own layout over what SA3D says.
+        ambisonic=layout.startswith("ambisonic") or read_ambisonics(path) is not None,
         duration=duration,
     )
-
-
-# libav's enum AVSphericalProjection.
-_LIBAV_PROJECTIONS = {
-    0: "equirectangular",
-    1: "cubemap",
-    2: "equirectangular",  # with bounds: looked at below
-    3: "vr180",
-    4: "rectilinear",
-    5: "fisheye",
-}
-
-
-def _spherical_side_data(frame: VideoFrame) -> tuple[str, tuple[float, float, float]] | None:
-    """Projection and pose (yaw, pitch, roll in degrees) that libav attached to a frame.
-
-    The struct is AVSphericalMapping: u32 projection; s32 yaw, pitch, roll in 16.16; u32 left, top,
-    right, bottom, what is cut off each side as 0.32 fractions of the whole.
-    """
-    data = _side_data(frame, "SPHERICAL")
-    if data is None or len(data) < 32:
-        return None
-    kind, yaw, pitch, roll, left, top, right, bottom = struct.unpack_from("<Iiii4I", data)
-    projection = _LIBAV_PROJECTIONS.get(kind, "unknown")
-    if projection == "equirectangular":
-        across, down = (left + right) / 2**32, (top + bottom) / 2**32
-        if across >= 0.4:
-            projection = "vr180"
-        elif across > 0.02 or down > 0.02:
-            projection = "cropped"
-    return projection, (yaw / 65536, pitch / 65536, roll / 65536)
-
-
-def _stereo_side_data(frame: VideoFrame) -> tuple[str, bool] | None:
-    """Stereo layout and whether the left eye comes first. The struct is AVStereo3D."""
-    data = _side_data(frame, "STEREO3D")
-    if data is None or len(data) < 8:
-        return None
-    kind, flags = struct.unpack_from("<Ii", data)
-    layout = {0: "mono", 1: "left-right", 2: "top-bottom"}.get(kind)
-    return None if layout is None else (layout, not flags & 1)
-
-
-def _side_data(frame: VideoFrame, name: str) -> bytes | None:
-    # PyAV types the mapping by its keys; iterating gives the data themselves.
-    for item in cast("Iterator[SideData]", iter(frame.side_data)):
-        if item.type.name == name:
-            return bytes(item)
-    return None
-
-
-def _with_projection(
-    info: ClipInfo,
-    container: InputContainer,
-    stream: VideoStream,
-    first: VideoFrame,
-    projection: str,
-    stereo: str,
-) -> ClipInfo:
-    spherical = _spherical_side_data(first)
-    eyes = _stereo_side_data(first)
-    found, source = "flat", "shape"
-    layout, left_first = eyes or ("mono", True)
-    aspect = info.width * info.pixel_aspect / info.height
-    if spherical is not None:
-        found, source = spherical[0], "metadata"
-        info = replace(
-            info,
-            yaw=spherical[1][0],
-            pitch=spherical[1][1],
-            roll=spherical[1][2],
-            has_metadata=True,
-        )
-    else:
-        guess = _from_shape(aspect, eyes[0] if eyes else None)
-        if guess is not None:
-            found, layout = "equirectangular", guess
-    if projection != "auto":
-        found, source = projection, "declared"
-        if eyes is None and spherical is None:
-            layout = _from_shape(aspect, None) or "mono" if found == "equirectangular" else "mono"
-    if stereo != "auto":
-        layout = stereo
-    return replace(
-        info, projection=found, projection_source=source, stereo=layout, left_eye_first=left_first
-    )
-
-
-def _from_shape(aspect: float, eyes: str | None) -> str | None:
-    """Stereo layout if a picture of this display aspect looks equirectangular, else None."""
-    if eyes in (None, "mono"):
-        for shape, layout in ((2.0, "mono"), (1.0, "top-bottom"), (4.0, "left-right")):
-            if math.isclose(aspect, shape, rel_tol=0.01) and (eyes is None or layout == "mono"):
-                return layout
-        return None
-    # Two eyes for certain: each is a whole 2:1 picture, or both are squeezed into one.
-    whole = 1.0 if eyes == "top-bottom" else 4.0
-    if any(math.isclose(aspect, shape, rel_tol=0.01) for shape in (whole, 2.0)):
-        return eyes
-    return None
-
-
-def _with_duration(
-    info: ClipInfo,
-    container: InputContainer,
-    stream: VideoStream,
-    first: VideoFrame,
-    damage: Damage,
-) -> ClipInfo:
-    assert stream.time_base is not None and first.pts is not None
-    container.seek(first.pts, stream=stream)
-    end = Fraction(0)
-    step = 1 / (stream.average_rate or stream.guessed_rate or Fraction(25))
-    for packet in packets(container, stream, damage):
-        if packet.pts is not None and not packet.is_corrupt:
-            last = packet.duration * stream.time_base if packet.duration else step
-            end = max(end, (packet.pts - first.pts) * stream.time_base + last)
-    return replace(info, duration=float(end))
 
 
 def require_360(info: ClipInfo) -> ClipInfo:
@@ -386,9 +298,19 @@ def require_360(info: ClipInfo) -> ClipInfo:
     MediaError
         One line that says what the clip is and what to do.
     """
-    if info.projection in ("equirectangular", "eac", "cubemap", "dual-fisheye"):
+    if info.projection in PROJECTIONS and info.projection != "flat":
         return info
-    raise MediaError(
-        f"{info.path} is a flat video ({info.width} x {info.height}, no 360 metadata); if it is a "
-        "360 clip all the same, say so: --projection equirectangular"
-    )
+    stitched = "export it as an equirectangular 360 video"
+    maker = CAMERA_FILES.get(info.path.suffix.lower(), "the camera maker's app")
+    lines = {
+        "flat": f"is a flat video ({info.width} x {info.height}"
+        + (", declared as flat" if info.projection_source == "declared" else ", no 360 metadata")
+        + "); if it is a 360 clip all the same, say so: --projection equirectangular",
+        "camera-original": f"is a camera original whose lenses are not stitched yet; {stitched} "
+        f"in {maker} first",
+        "vr180": "is VR180, half a sphere; sound all around needs the whole one: give a 360 clip",
+        "mesh": f"maps its picture by a mesh (mshp), which is not read here; {stitched} first",
+        "cropped": f"shows only a part of the sphere; {stitched} of the whole sphere first",
+    }
+    other = f"has the projection {info.projection!r}, which is not read here; {stitched} first"
+    raise MediaError(f"{info.path} {lines.get(info.projection, other)}")

@@ -67,6 +67,24 @@ class SphericalBoxes:
     bounds: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
 
 
+@dataclass(frozen=True)
+class Ambisonics:
+    """What ``SA3D`` says of a sound track (Google's Spatial Audio RFC).
+
+    Attributes
+    ----------
+    order : int
+    head_locked : bool
+        True where two channels of head-locked stereo follow the field.
+    tracks : tuple of int
+        For each component in ACN order (W, Y, Z, X, ...), the track's channel that holds it.
+    """
+
+    order: int
+    head_locked: bool
+    tracks: tuple[int, ...]
+
+
 def top_boxes(file: BinaryIO) -> Iterator[Box]:
     """The outermost boxes of a file, as far as they make sense."""
     end = file.seek(0, os.SEEK_END)
@@ -118,6 +136,33 @@ def read_spherical(path: str | Path) -> SphericalBoxes | None:
         if found is not None:
             return found
     return None
+
+
+def read_ambisonics(path: str | Path) -> Ambisonics | None:
+    """``SA3D`` of the first sound track that has it; None if the file has none.
+
+    Raises
+    ------
+    MediaError
+        If it describes anything but ACN order and SN3D weights, the only ones the RFC knows.
+    """
+    with Path(path).open("rb") as file:
+        moov = _read_moov(file)
+    # The box sits in a sample entry whose layout depends on the version; its name is unique.
+    at = -1 if moov is None else moov.find(b"SA3D")
+    if moov is None or at < 4 or at + 16 > len(moov):
+        return None
+    version, kind, order, ordering, weights, channels = struct.unpack_from(">BBIBBI", moov, at + 4)
+    if version != 0 or kind & 0x7F or ordering or weights:
+        raise MediaError(f"{path}: its SA3D box is of an unknown kind; expected ACN order, SN3D")
+    if channels > 256 or at + 16 + 4 * channels > len(moov):
+        return None
+    components = struct.unpack_from(f">{channels}I", moov, at + 16)
+    field = (order + 1) ** 2
+    if sorted(components[:field]) != list(range(field)):
+        raise MediaError(f"{path}: the channel map of its SA3D box does not make sense")
+    tracks = tuple(components.index(component) for component in range(field))
+    return Ambisonics(order, bool(kind & 0x80), tracks)
 
 
 def _read_moov(file: BinaryIO) -> bytes | None:

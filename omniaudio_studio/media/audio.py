@@ -1,0 +1,434 @@
+"""Sound in: a clip's track aligned to its pictures, and first-order ambisonics from any file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from omniaudio_studio.errors import MediaError, OptionError
+from omniaudio_studio.media.container import (
+    Damage,
+    audio_stream,
+    check_file,
+    decode_audio,
+    decode_video,
+    open_input,
+    video_streams,
+)
+from omniaudio_studio.media.probe import ClipInfo
+from omniaudio_studio.media.spherical import Ambisonics, read_ambisonics
+
+if TYPE_CHECKING:
+    from av.audio.frame import AudioFrame
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
+
+    from omniaudio_studio.foa.convention import Convention
+
+# A track may run this far off its timestamps (rounded to a millisecond in Matroska) before
+# silence is put in or sound is cut out.
+_DRIFT = 0.01
+# The resampler starts this many seconds early, so that a range sounds as it does in the whole
+# clip. A whole second is a whole number of samples at every rate.
+_PREROLL = 1
+# Below this many seconds decoding from the start costs less than a seek that may miss.
+_SEEK_FROM = 2.0
+# How far before the wanted time to aim, one try after another (seconds). Codecs need a few packets
+# to settle after a seek.
+_SEEK_MARGINS = (0.5, 5.0, 30.0)
+# Microsoft's sub-format GUID for B-format (".amb"), which is FuMa: after its first two bytes.
+_B_FORMAT_GUID = bytes.fromhex("00002107d3118644c8c1ca000000")
+
+
+def iter_audio(
+    path: str | Path | ClipInfo,
+    rate: int | None = None,
+    start: float = 0.0,
+    duration: float | None = None,
+    block: int = 16384,
+) -> Iterator[np.ndarray]:
+    """Sound of a file, aligned to the video's time zero, block by block in flat memory.
+
+    Sample 0 of ``start = 0`` is the presentation time of the first picture (of the first sound
+    where there are no pictures). Where the track has nothing, there is silence.
+
+    Parameters
+    ----------
+    path : str, Path or ClipInfo
+    rate : int, optional
+        Samples a second wanted; the track's own by default.
+    start, duration : float
+        Seconds. Without a duration the sound is given to its end.
+    block : int
+        Samples per channel of every block but the last.
+
+    Yields
+    ------
+    float32 array (channels, n)
+        Together exactly ``round(duration * rate)`` samples where a duration is given.
+
+    Raises
+    ------
+    MissingFileError, MediaError
+        If there is no sound that can be read.
+    OptionError
+        If the range makes no sense.
+    """
+    if not (math.isfinite(start) and start >= 0):
+        raise OptionError(f"start {start}: expected seconds from 0 on")
+    if duration is not None and not (math.isfinite(duration) and duration >= 0):
+        raise OptionError(f"duration {duration}: expected seconds from 0 on")
+    file = path.path if isinstance(path, ClipInfo) else Path(path)
+    zero = path.start_time if isinstance(path, ClipInfo) else _time_zero(file)
+    with open_input(file) as container:
+        stream = _sound(file, container)
+        own = stream.rate
+        if rate is None or rate == own:
+            natural = _aligned(file, container, stream, zero, start, duration)
+            count = None if duration is None else round(duration * own)
+            yield from _regrouped(natural, stream.channels, block, count)
+            return
+        early = start - _PREROLL
+        length = None if duration is None else duration + 2 * _PREROLL
+        natural = _aligned(file, container, stream, zero, early, length)
+        resampled = _resampled(natural, own, rate, stream.channels)
+        count = None if duration is None else round(duration * rate)
+        yield from _regrouped(_without(resampled, rate * _PREROLL), stream.channels, block, count)
+
+
+def read_audio(
+    path: str | Path | ClipInfo,
+    rate: int | None = None,
+    start: float = 0.0,
+    duration: float | None = None,
+) -> tuple[np.ndarray, int]:
+    """Sound of a file, aligned to the video's time zero, as one array.
+
+    Returns
+    -------
+    float32 array (channels, n), int
+        The samples and their rate; see `iter_audio`.
+    """
+    file = path.path if isinstance(path, ClipInfo) else Path(path)
+    with open_input(file) as container:
+        stream = _sound(file, container)
+        own, channels = stream.rate, stream.channels
+    blocks = list(iter_audio(path, rate, start, duration))
+    empty = np.zeros((channels, 0), np.float32)
+    return np.concatenate([empty, *blocks], axis=1), rate or own
+
+
+def _sound(file: Path, container: InputContainer) -> AudioStream:
+    stream = audio_stream(container)
+    if stream is None or not stream.rate:
+        raise MediaError(f"{file} has no sound that can be read")
+    return stream
+
+
+def _time_zero(file: Path) -> float:
+    """Presentation time of the first picture, or of the first sound where there is none."""
+    with open_input(file) as container:
+        for stream in video_streams(container)[:1]:
+            picture = next(decode_video(container, stream, Damage()), None)
+            if picture is not None:
+                return float(picture.time)
+    with open_input(file) as container:
+        sound = next(decode_audio(container, _sound(file, container), Damage()), None)
+        return 0.0 if sound is None or sound.pts is None else float(sound.time or 0.0)
+
+
+def _aligned(
+    file: Path,
+    container: InputContainer,
+    stream: AudioStream,
+    zero: float,
+    start: float,
+    duration: float | None,
+) -> Iterator[np.ndarray]:
+    """The track at its own rate from ``zero + start`` on, holes filled with silence.
+
+    With a duration, never more samples than it holds; fewer where the track ends before.
+    """
+    rate, channels = stream.rate, stream.channels
+    wanted = math.inf if duration is None else math.ceil(duration * rate)
+    tolerance = round(_DRIFT * rate)
+    given = 0  # samples given out; the next one stands at (zero + start) + given / rate
+    anchored = False
+    for frame in _decoded_from(file, container, stream, zero + start):
+        samples = _as_float(frame)
+        if frame.rate != rate or samples.shape[0] != channels:
+            raise MediaError(
+                f"{file}: its sound changes rate or channels on the way; convert it to one first"
+            )
+        time = frame.time if frame.pts is not None else None
+        place = given if time is None else round((time - zero - start) * rate)
+        if not anchored or abs(place - given) > tolerance:
+            # Short of wanted: what lies behind the range is of no interest.
+            yield from _silence(channels, min(place, wanted) - given)
+            given = max(given, min(place, wanted))  # type: ignore[assignment]
+            samples = samples[:, max(0, given - place) :]
+        if samples.shape[1]:
+            anchored = True
+        if given + samples.shape[1] > wanted:
+            samples = samples[:, : int(wanted - given)]
+        given += samples.shape[1]
+        if samples.shape[1]:
+            yield samples
+        if given >= wanted:
+            return
+
+
+def _silence(channels: int, count: float) -> Iterator[np.ndarray]:
+    while count > 0:
+        part = int(min(count, 65536))
+        yield np.zeros((channels, part), np.float32)
+        count -= part
+
+
+def _decoded_from(
+    file: Path, container: InputContainer, stream: AudioStream, time: float
+) -> Iterator[AudioFrame]:
+    """Decoded sound from a little before ``time`` (seconds in the file's clock) on."""
+    import av.error
+
+    assert stream.time_base is not None
+    begin = float((stream.start_time or 0) * stream.time_base)
+    for margin in _SEEK_MARGINS:
+        if time - margin <= begin + _SEEK_FROM:
+            break
+        try:
+            container.seek(math.floor((time - margin) / stream.time_base), stream=stream)
+        except av.error.FFmpegError:
+            continue
+        frames = decode_audio(container, stream, Damage())
+        first = next(frames, None)
+        # A seek that lands behind its target would pass for silence.
+        if first is not None and first.time is not None and first.time <= time:
+            yield first
+            yield from frames
+            return
+    with open_input(file) as again:
+        yield from decode_audio(again, _sound(file, again), Damage())
+
+
+def _as_float(frame: AudioFrame) -> np.ndarray:
+    """Samples of a decoded frame as float32 (channels, n), full scale at 1."""
+    data = frame.to_ndarray()
+    if not frame.format.is_planar:
+        data = data.reshape(-1, frame.layout.nb_channels).T
+    if data.dtype == np.uint8:
+        return (data.astype(np.float32) - 128) / 128
+    if data.dtype in (np.int16, np.int32):
+        return (data / 2.0 ** (8 * data.dtype.itemsize - 1)).astype(np.float32)
+    return data.astype(np.float32)
+
+
+def _resampled(
+    blocks: Iterator[np.ndarray], own: int, rate: int, channels: int
+) -> Iterator[np.ndarray]:
+    import soxr
+
+    resampler = soxr.ResampleStream(own, rate, channels, dtype="float32")
+    for samples in blocks:
+        yield resampler.resample_chunk(np.ascontiguousarray(samples.T)).reshape(-1, channels).T
+    rest = resampler.resample_chunk(np.zeros((0, channels), np.float32), last=True)
+    yield rest.reshape(-1, channels).T
+
+
+def _without(blocks: Iterator[np.ndarray], count: int) -> Iterator[np.ndarray]:
+    """The blocks less their first ``count`` samples."""
+    for samples in blocks:
+        kept = samples[:, count:]
+        count = max(0, count - samples.shape[1])
+        if kept.shape[1]:
+            yield kept
+
+
+def _regrouped(
+    blocks: Iterator[np.ndarray], channels: int, size: int, count: int | None
+) -> Iterator[np.ndarray]:
+    """Blocks of ``size`` samples; cut, or filled up with silence, to ``count`` in all."""
+    waiting: list[np.ndarray] = []
+    held = given = 0
+
+    def grouped(source: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        nonlocal waiting, held, given
+        for samples in source:
+            if count is not None:
+                samples = samples[:, : count - given - held]
+            waiting.append(samples)
+            held += samples.shape[1]
+            if held >= size:
+                joined = np.concatenate(waiting, axis=1)
+                for at in range(0, held - held % size, size):
+                    given += size
+                    yield np.ascontiguousarray(joined[:, at : at + size])
+                waiting = [joined[:, held - held % size :]]
+                held %= size
+            if count is not None and given + held >= count:
+                return
+
+    yield from grouped(blocks)
+    if count is not None:
+        yield from grouped(_silence(channels, count - given - held))
+    if held:
+        yield np.ascontiguousarray(np.concatenate(waiting, axis=1))
+
+
+class FoaReader:
+    """Read first-order ambisonics of any file as AmbiX, in flat memory.
+
+    WAV, FLAC, Ogg and the like are read by libsndfile; other containers by libav.
+
+    Parameters
+    ----------
+    path : str or Path
+    convention : str
+        One of `foa.convention.CONVENTIONS`, or "auto": what the file itself says (``SA3D`` in MP4,
+        ambisonic Opus, B-format WAV), else AmbiX.
+
+    Attributes
+    ----------
+    rate : int
+        Samples a second.
+    frames : int or None
+        Samples per channel, None where only reading on would tell.
+    convention : str
+        The one that is converted from.
+
+    Raises
+    ------
+    MissingFileError, MediaError
+        If the file cannot be read, or does not have the channels of ambisonics.
+    OptionError
+        If the convention is not known.
+    """
+
+    def __init__(self, path: str | Path, convention: str = "auto") -> None:
+        from omniaudio_studio.foa.convention import CONVENTIONS
+
+        if convention != "auto" and convention not in CONVENTIONS:
+            raise OptionError(
+                f"convention {convention}: expected auto or one of {', '.join(CONVENTIONS)}"
+            )
+        self.path = Path(path)
+        check_file(self.path)
+        self._file: Any = None
+        self._container: InputContainer | None = None
+        self._boxes: Ambisonics | None = None
+        ambisonic = self._open()
+        self._check_channels(ambisonic)
+        self.convention: Convention = (
+            ("fuma" if _is_b_format(self.path) else "ambix") if convention == "auto" else convention  # type: ignore[assignment]
+        )
+
+    def _open(self) -> bool:
+        """Open with whichever library reads the file; True if it says that it is ambisonics."""
+        import soundfile
+
+        try:
+            self._file = soundfile.SoundFile(self.path)
+        except soundfile.LibsndfileError:
+            self._container = open_input(self.path)
+            try:
+                stream = _sound(self.path, self._container)
+            except MediaError:
+                self.close()
+                raise
+            self._boxes = read_ambisonics(self.path)
+            self.rate, self._channels = stream.rate, stream.channels
+            self.frames: int | None = None
+            return self._boxes is not None or stream.layout.name.startswith("ambisonic")
+        self.rate, self._channels = self._file.samplerate, self._file.channels
+        self.frames = self._file.frames
+        return False
+
+    def _check_channels(self, ambisonic: bool) -> None:
+        order = math.isqrt(self._channels) - 1
+        whole = (order + 1) ** 2 == self._channels and order >= 1
+        # With two more channels, a head-locked stereo bed follows the field.
+        bed = self._channels == 6 and ambisonic
+        if not (whole or bed):
+            self.close()
+            raise MediaError(
+                f"{self.path} has {self._channels} channels; first-order ambisonics has four "
+                "(W, Y, Z, X)"
+            )
+
+    def blocks(self, size: int = 65536) -> Iterator[np.ndarray]:
+        """The field from the start, float32 (4, n), n = ``size`` but in the last block.
+
+        Channels of higher orders and head-locked ones are left out.
+        """
+        from omniaudio_studio.foa.convention import to_ambix
+
+        source = self._from_file(size) if self._file is not None else self._from_container(size)
+        for samples in source:
+            yield to_ambix(np.ascontiguousarray(samples), self.convention)
+
+    def _from_file(self, size: int) -> Iterator[np.ndarray]:
+        import soundfile
+
+        self._file.seek(0)
+        while True:
+            try:
+                samples = self._file.read(size, dtype="float32", always_2d=True)
+            except soundfile.LibsndfileError as error:
+                raise MediaError(f"{self.path} is damaged: {error}; copy it again") from error
+            if not len(samples):
+                return
+            yield samples.T[:4]
+
+    def _from_container(self, size: int) -> Iterator[np.ndarray]:
+        # Which channel of the track holds W, Y, Z, X.
+        order = [0, 1, 2, 3] if self._boxes is None else [*self._boxes.tracks[:4]]
+        for samples in iter_audio(self.path, block=size):
+            yield samples[order]
+
+    def close(self) -> None:
+        """Close the file. Safe to call twice."""
+        for opened in (self._file, self._container):
+            if opened is not None:
+                opened.close()
+
+    def __enter__(self) -> FoaReader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _is_b_format(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(4096)
+    return head[:4] in (b"RIFF", b"RF64") and _B_FORMAT_GUID in head
+
+
+def read_foa(path: str | Path, convention: str = "auto") -> tuple[np.ndarray, int]:
+    """First-order ambisonics of a WAV, FLAC or Ogg file, or of a video's track.
+
+    Parameters
+    ----------
+    path : str or Path
+    convention : str
+        As for `FoaReader`.
+
+    Returns
+    -------
+    float32 array (4, n), int
+        AmbiX (W, Y, Z, X; SN3D), and samples a second.
+    """
+    with FoaReader(path, convention) as reader:
+        blocks = list(reader.blocks())
+        empty = np.zeros((4, 0), np.float32)
+        return np.concatenate([empty, *blocks], axis=1), reader.rate
