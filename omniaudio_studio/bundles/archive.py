@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 import shutil
 import zipfile
@@ -88,7 +87,7 @@ def unpack(path: Path, cache: Path | None = None) -> Path:
         if folder.exists():  # altered since it was unpacked
             shutil.rmtree(folder)
         try:
-            os.replace(temporary, folder)
+            temporary.replace(folder)
         except OSError:
             # Another process unpacked the same content meanwhile.
             if not _is_whole(folder, manifest):

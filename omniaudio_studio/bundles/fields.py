@@ -113,9 +113,9 @@ class Fields:
         """A whole number within [minimum, maximum]."""
         value = self._data.get(name, default)
         whole = isinstance(value, int) and not isinstance(value, bool)
-        if not whole or not minimum <= value <= maximum:  # type: ignore[operator]
+        if not whole or not minimum <= value <= maximum:
             self.fail(name, f"a whole number from {minimum} to {maximum}", value)
-        return int(value)  # type: ignore[arg-type]
+        return int(value)
 
     def section(self, name: str, *, optional: bool = False) -> Fields:
         """An object inside this one; an absent optional one reads as empty."""

@@ -270,9 +270,7 @@ class Manifest:
                 self.window.overlap,
             )
         if sorted(self.channel_order) != sorted(CHANNELS):
-            fields.fail(
-                "channel_order", f"the letters of {CHANNELS}, each once", self.channel_order
-            )
+            fields.fail("channel_order", f"each letter of {CHANNELS} once", self.channel_order)
         names = [view.name for view in self.views]
         for name in names:
             if names.count(name) > 1:

@@ -10,7 +10,7 @@ from omniaudio_studio.errors import BundleError, MissingFileError
 # Notes for people: they may be edited without making the bundle another bundle.
 DOCUMENT_SUFFIXES = frozenset({".md", ".txt", ".rst", ".png", ".jpg", ".svg", ".pdf"})
 # Formats that can run code when they are loaded. The engine never opens one.
-PICKLE_SUFFIXES = frozenset({".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".bin", ".joblib"})
+PICKLE_SUFFIXES = frozenset({".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib"})
 
 
 def safe_name(name: str, source: str, field: str) -> str:
@@ -36,8 +36,8 @@ def safe_name(name: str, source: str, field: str) -> str:
     )
     if leaves:
         raise BundleError(
-            f"{source}: {field}: expected a file name inside the bundle, found {name[:60]!r}, which "
-            "leaves its folder; do not use this bundle, get it from a source you trust"
+            f"{source}: {field}: expected a file name inside the bundle, found {name[:60]!r}, "
+            "which leaves its folder; do not use this bundle, get it from a source you trust"
         )
     if path.suffix.lower() in PICKLE_SUFFIXES:
         raise BundleError(

@@ -9,6 +9,7 @@ from omniaudio_studio.bundles.paths import PICKLE_SUFFIXES, inside, sha256_of
 from omniaudio_studio.errors import BundleError
 
 ONNX_SUFFIX = ".onnx"
+AGAIN = "get the bundle again"
 
 
 def verify_bundle(folder: Path, manifest: Manifest) -> None:
@@ -35,17 +36,15 @@ def verify_bundle(folder: Path, manifest: Manifest) -> None:
                 "export the model again"
             )
         if not inside(folder, name, source, f"graphs.{key}").is_file():
-            raise BundleError(
-                f"{source}: the graph {key!r} ({name}) is missing; get the bundle again"
-            )
+            raise BundleError(f"{source}: the graph {key!r} ({name}) is missing; {AGAIN}")
     for name, entry in manifest.files.items():
         path = inside(folder, name, source, f"files.{name}")
         if not path.is_file():
-            raise BundleError(f"{source}: {name} is missing; get the bundle again")
+            raise BundleError(f"{source}: {name} is missing; {AGAIN}")
         size = path.stat().st_size
         if size != entry.bytes:
             raise BundleError(
-                f"{source}: {name}: expected {entry.bytes} bytes, found {size}; get the bundle again"
+                f"{source}: {name}: expected {entry.bytes} bytes, found {size}; {AGAIN}"
             )
         try:
             digest = sha256_of(path)
@@ -54,15 +53,10 @@ def verify_bundle(folder: Path, manifest: Manifest) -> None:
         if digest != entry.sha256:
             raise BundleError(
                 f"{source}: {name} was altered: expected sha256 {entry.sha256[:12]}..., found "
-                f"{digest[:12]}...; get the bundle again"
+                f"{digest[:12]}...; {AGAIN}"
             )
     for name in listable_files(folder):
         if name not in manifest.files:
-            kind = (
-                "pickled code, which is never loaded" if _pickled(name) else "not in its manifest"
-            )
-            raise BundleError(f"{source}: {name} is {kind}; remove it or get the bundle again")
-
-
-def _pickled(name: str) -> bool:
-    return Path(name).suffix.lower() in PICKLE_SUFFIXES
+            pickled = Path(name).suffix.lower() in PICKLE_SUFFIXES
+            kind = "pickled code, which is never loaded" if pickled else "not in its manifest"
+            raise BundleError(f"{source}: {name} is {kind}; remove it or {AGAIN}")

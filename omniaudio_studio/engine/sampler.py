@@ -6,6 +6,7 @@ t runs from 1 (noise) to 0 (data): x = (1 - t) data + t noise, velocity v = nois
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +56,7 @@ def euler(
     """
     x = np.array(x, dtype=np.float32)
     times = [float(t) for t in schedule]
-    for index, (t, t_next) in enumerate(zip(times[:-1], times[1:], strict=True)):
+    for index, (t, t_next) in enumerate(pairwise(times)):
         if before_step is not None:
             x = before_step(x, t)
         x = x + np.float32(t_next - t) * velocity(x, t)
@@ -120,9 +121,7 @@ def guided(
     callable
         ``velocity(x, t)`` for x of shape (1, C, T).
     """
-    nothing = {
-        name: np.zeros_like(value) if name in drop else value for name, value in inputs.items()
-    }
+    nothing = {k: np.zeros_like(v) if k in drop else v for k, v in inputs.items()}
     single: Mapping[str, Array] | None = None
     if cfg == 1.0 or not any(name in drop for name in inputs):
         single = inputs

@@ -1,0 +1,220 @@
+"""From a clip's frames to the features of every window, in one pass and flat memory."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from omniaudio_studio.bundles.manifest import BundleView
+from omniaudio_studio.engine.cancel import CancelToken
+from omniaudio_studio.media.frames import iter_views, sample_times
+from omniaudio_studio.panorama.views import normalise
+
+if TYPE_CHECKING:
+    from omniaudio_studio.media.probe import ClipInfo
+
+Array = NDArray[np.float32]
+Vision = Callable[[str, Array], Array]  # (graph key, frames (N, 3, H, W)) -> features (N, ...)
+
+BATCH = 8
+_TICKS = 1_000_000  # frame times are told apart to the microsecond
+
+
+def window_times(
+    start: float, length: float, rate: float, limit: float | None = None
+) -> NDArray[np.float64]:
+    """Times of the frames of a window.
+
+    Frame k is the one shown at ``start + k / rate``.
+
+    Parameters
+    ----------
+    start, length
+        The window, seconds from the clip's first frame.
+    rate
+        Feature rate, hertz.
+    limit
+        No frame later than this is shown: a shot's last frame repeats as a clip's does.
+    """
+    times = sample_times(start, length, rate)
+    return times if limit is None else np.minimum(times, max(start, limit))
+
+
+class FeatureCache:
+    """Features of whole earlier runs, so that a new seed does not look at the clip again.
+
+    A run is remembered as a whole: what it gives again is bit for bit what it was.
+
+    Parameters
+    ----------
+    max_bytes
+        The most that is kept; the least recently used run goes first.
+    """
+
+    def __init__(self, max_bytes: int = 64 << 20) -> None:
+        self._max_bytes = max_bytes
+        self._runs: OrderedDict[object, list[dict[str, Array]]] = OrderedDict()
+        self._bytes: dict[object, int] = {}
+
+    @property
+    def max_bytes(self) -> int:
+        """Budget in bytes."""
+        return self._max_bytes
+
+    def get(self, key: object) -> list[dict[str, Array]] | None:
+        """The features of every frame of a run, in order, or None."""
+        if key in self._runs:
+            self._runs.move_to_end(key)
+        return self._runs.get(key)
+
+    def put(self, key: object, frames: list[dict[str, Array]], size: int) -> None:
+        """Remember a run of ``size`` bytes."""
+        if size > self._max_bytes:
+            return
+        self._runs[key] = frames
+        self._bytes[key] = size
+        while sum(self._bytes.values()) > self._max_bytes:
+            old, _ = self._runs.popitem(last=False)
+            del self._bytes[old]
+
+
+def stream_features(
+    info: ClipInfo,
+    windows: Sequence[NDArray[np.float64]],
+    views: Sequence[BundleView],
+    vision: Vision,
+    *,
+    cache: FeatureCache | None = None,
+    cancel: CancelToken | None = None,
+    advance: Callable[[int], None] | None = None,
+    on_warning: Callable[[str], None] | None = None,
+) -> Iterator[dict[str, Array]]:
+    """Features of each window, in order.
+
+    The frame times of all windows are merged into one ascending list and decoded in one pass.
+    Features are kept from the first window that needs them to the last.
+
+    Parameters
+    ----------
+    info
+        The clip.
+    windows
+        Frame times of each window; neither first nor last times ever go back.
+    views
+        What the bundle looks at.
+    vision
+        Runs a vision graph on a batch of always the same size.
+    cache
+        Where features of whole runs are kept; None for nowhere.
+    cancel
+        Checked for every frame.
+    advance
+        Told how many more frames are done.
+    on_warning
+        Told in one line of damaged frames.
+
+    Yields
+    ------
+    dict
+        By view name, float32 (S, ...) with S the number of the window's times.
+    """
+    ticks = [np.round(times * _TICKS).astype(np.int64) for times in windows]
+    merged = np.unique(np.concatenate(ticks))
+    key = _run_key(info, merged, views)
+    known = cache.get(key) if cache is not None else None
+    source = (
+        iter(known)
+        if known is not None
+        else _look(info, merged / _TICKS, views, vision, cancel, on_warning)
+    )
+    held: dict[int, dict[str, Array]] = {}
+    seen: list[dict[str, Array]] | None = [] if known is None and cache is not None else None
+    size = 0
+    position = 0
+    for index, own in enumerate(ticks):
+        last = int(own[-1])
+        while position < len(merged) and merged[position] <= last:
+            features = next(source)
+            held[int(merged[position])] = features
+            position += 1
+            if advance is not None:
+                advance(1)
+            if seen is not None and cache is not None:
+                if not seen or features is not seen[-1]:
+                    size += sum(value.nbytes for value in features.values())
+                seen.append(features)
+                if size > cache.max_bytes:
+                    seen = None
+        yield {view.name: np.stack([held[int(tick)][view.name] for tick in own]) for view in views}
+        if index + 1 < len(ticks):
+            keep = int(ticks[index + 1][0])
+            held = {tick: value for tick, value in held.items() if tick >= keep}
+    if seen is not None and cache is not None:
+        cache.put(key, seen, size)
+
+
+def _look(
+    info: ClipInfo,
+    times: NDArray[np.float64],
+    views: Sequence[BundleView],
+    vision: Vision,
+    cancel: CancelToken | None,
+    on_warning: Callable[[str], None] | None,
+) -> Iterator[dict[str, Array]]:
+    """Features at each time; the same frame shown again is not looked at again."""
+    pictures: list[Mapping[str, NDArray[np.uint8]]] = []  # all different
+    order: list[int] = []  # which of them each waiting time shows
+    for picture in iter_views(
+        info, times, [view.view for view in views], cancel=cancel, on_warning=on_warning
+    ):
+        if not pictures or picture is not pictures[-1]:
+            if len(pictures) == BATCH:
+                results = _run_batch(pictures, views, vision)
+                yield from (results[place] for place in order)
+                pictures, order = [], []
+            pictures.append(picture)
+        order.append(len(pictures) - 1)
+    if pictures:
+        results = _run_batch(pictures, views, vision)
+        yield from (results[place] for place in order)
+
+
+def _run_batch(
+    pictures: Sequence[Mapping[str, NDArray[np.uint8]]],
+    views: Sequence[BundleView],
+    vision: Vision,
+) -> list[dict[str, Array]]:
+    """Features of each picture.
+
+    The batch is filled up to one size by repeating the last picture, so that a picture's features
+    do not depend on how many happened to be left.
+    """
+    results: list[dict[str, Array]] = [{} for _ in pictures]
+    for view in views:
+        batch = np.stack([picture[view.name] for picture in pictures])
+        if len(batch) < BATCH:
+            batch = np.concatenate([batch, np.repeat(batch[-1:], BATCH - len(batch), axis=0)])
+        features = vision(view.graph, normalise(batch, view.view))
+        for result, row in zip(results, features, strict=False):
+            result[view.name] = row.copy()
+    return results
+
+
+def _run_key(
+    info: ClipInfo, ticks: NDArray[np.int64], views: Sequence[BundleView]
+) -> tuple[object, ...]:
+    """What the features of a run depend on, besides the bundle."""
+    state = Path(info.path).stat()
+    return (
+        str(Path(info.path).resolve()),
+        state.st_size,
+        state.st_mtime_ns,
+        repr(info),
+        ticks.tobytes(),
+        tuple(views),
+    )
