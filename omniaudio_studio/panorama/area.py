@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from omniaudio_studio.panorama.equirect import Equirect
 from omniaudio_studio.panorama.projection import Projection
-from omniaudio_studio.panorama.remap import Remap, check_image, remap_between
+from omniaudio_studio.panorama.remap import BlendedRemap, Remap, check_image, remap_between
 from omniaudio_studio.panorama.sphere import Array
 
 # Bilinear reading of points up to this many source pixels apart still sees every pixel.
@@ -32,7 +32,7 @@ class AreaRemap:
         Rows and columns of the source that the result shows.
     small : (int, int)
         Width and height to which the cropped source is averaged.
-    remap : Remap or None
+    remap : Remap, BlendedRemap or None
         From there to the result, ``samples`` times as large on both axes; None: already there.
     samples : int
     """
@@ -40,7 +40,7 @@ class AreaRemap:
     shape: tuple[int, int]
     crop: tuple[slice, slice]
     small: tuple[int, int]
-    remap: Remap | None
+    remap: Remap | BlendedRemap | None
     samples: int
 
     def apply(self, image: NDArray) -> NDArray:
@@ -123,12 +123,14 @@ def _shrunk_side(side: int, factor: float, cells: int) -> int:
 
 
 def _cropped(
-    source: Projection, small: Projection, remap: Remap
-) -> tuple[tuple[slice, slice], Remap]:
+    source: Projection, small: Projection, remap: Remap | BlendedRemap
+) -> tuple[tuple[slice, slice], Remap | BlendedRemap]:
     """Leave out the rows and columns of the source that the map never reads."""
     whole = (slice(0, source.height), slice(0, source.width))
     across, down = source.width // small.width, source.height // small.height
-    if remap.extend is not None or (across * small.width, down * small.height) != (
+    if isinstance(remap, BlendedRemap) or remap.extend is not None:
+        return whole, remap
+    if (across * small.width, down * small.height) != (
         source.width,
         source.height,
     ):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Literal
@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omniaudio_studio.errors import OptionError
+from omniaudio_studio.panorama.dual_fisheye import DualFisheye, Lens
 from omniaudio_studio.panorama.projection import Projection
+from omniaudio_studio.panorama.sphere import Array
 
 Interpolation = Literal["nearest", "bilinear", "bicubic"]
 
@@ -115,18 +117,16 @@ class BlendedRemap:
 
     def apply(self, image: NDArray) -> NDArray:
         """As ``Remap.apply``."""
+        import cv2
+
         one, two = self.first.apply(image), self.second.apply(image)
-        share = self.weight if one.ndim == 2 else self.weight[..., None]
-        mixed = share * one + (1 - share) * two
-        if np.issubdtype(one.dtype, np.integer):
-            mixed = np.rint(mixed)
-        result: NDArray = mixed.astype(one.dtype)
+        result: NDArray = cv2.blendLinear(one, two, self.weight, 1 - self.weight)
         return result
 
 
 def remap_between(
     source: Projection, target: Projection, interpolation: Interpolation = "bilinear"
-) -> Remap:
+) -> Remap | BlendedRemap:
     """The exact map that turns a picture in one projection into another. Maps are cached.
 
     No low-pass filter: for a result much coarser than its source use ``area.area_remap``.
@@ -136,17 +136,34 @@ def remap_between(
     return _build(source, target, interpolation)
 
 
-def _build(source: Projection, target: Projection, interpolation: Interpolation) -> Remap:
-    margin = _MARGIN.get(interpolation, 1)
-    shape = (target.height, target.width)
-    map_x, map_y = np.empty(shape, np.float32), np.empty(shape, np.float32)
-    outside = np.zeros(shape, bool)
+def _build(
+    source: Projection, target: Projection, interpolation: Interpolation
+) -> Remap | BlendedRemap:
+    if not isinstance(source, DualFisheye):
+        return _build_one(source, target, interpolation)
+    weight = np.empty((target.height, target.width), np.float32)
+    for here, directions in _bands(target):
+        weight[here] = np.nan_to_num(source.front_share(directions))
+    first, second = (_build_one(Lens(source, lens), target, interpolation) for lens in (0, 1))
+    return BlendedRemap(first, second, weight)
+
+
+def _bands(target: Projection) -> Iterator[tuple[slice, Array]]:
+    """The rows of a picture and where their pixels look, a part at a time."""
     columns = np.arange(target.width, dtype=float)[None, :]
     band = max(1, _BAND_PIXELS // target.width)
     for top in range(0, target.height, band):
         rows = np.arange(top, min(top + band, target.height), dtype=float)[:, None]
-        x, y = source.extended_pixel(target.direction(columns, rows), margin)
-        here = slice(top, top + len(rows))
+        yield slice(top, top + len(rows)), target.direction(columns, rows)
+
+
+def _build_one(source: Projection, target: Projection, interpolation: Interpolation) -> Remap:
+    margin = _MARGIN.get(interpolation, 1)
+    shape = (target.height, target.width)
+    map_x, map_y = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    outside = np.zeros(shape, bool)
+    for here, directions in _bands(target):
+        x, y = source.extended_pixel(directions, margin)
         outside[here] = np.isnan(x) | np.isnan(y)
         # Any place will do where the source shows nothing, but one inside keeps bounds tight.
         map_x[here] = np.nan_to_num(x, nan=source.width / 2)
@@ -177,7 +194,7 @@ def _clear_of_poles(map_y: NDArray[np.float32], height: int, margin: int) -> boo
     return bool(map_y.min() >= first and map_y.max() <= last)
 
 
-_cached = lru_cache(maxsize=32)(_build)
+_cached = lru_cache(maxsize=16)(_build)
 
 
 def check_image(image: NDArray, shape: tuple[int, int]) -> None:

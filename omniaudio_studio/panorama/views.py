@@ -15,11 +15,15 @@ from numpy.typing import NDArray
 
 from omniaudio_studio.errors import OptionError
 from omniaudio_studio.panorama.area import area_remap
+from omniaudio_studio.panorama.cubemap import CubeMap
+from omniaudio_studio.panorama.dual_fisheye import DEFAULT_FOV, DualFisheye
+from omniaudio_studio.panorama.eac import EquiAngularCubeMap
 from omniaudio_studio.panorama.equirect import Equirect
 from omniaudio_studio.panorama.perspective import Perspective
 from omniaudio_studio.panorama.projection import Projection
 from omniaudio_studio.panorama.remap import check_image, remap_between
-from omniaudio_studio.panorama.sphere import Array, check_size, orientation
+from omniaudio_studio.panorama.sphere import check_size, orientation
+from omniaudio_studio.panorama.turned import Turned
 
 KINDS = ("equirect", "perspective", "eac", "cubemap")
 RULES = ("pixel-centre", "released-120")
@@ -164,63 +168,9 @@ def source_projection(
         return Equirect(width, height)
     if hfov is not None:
         return Perspective(width, height, hfov)
-    raise OptionError(f"{name} is not there yet")
-
-
-@dataclass(frozen=True)
-class Turned:
-    """A projection whose front looks elsewhere (a target only: nothing is read from it)."""
-
-    inner: Projection
-    yaw: float
-    pitch: float
-    roll: float
-
-    def __post_init__(self) -> None:
-        orientation(self.yaw, self.pitch, self.roll)
-
-    @property
-    def width(self) -> int:
-        return self.inner.width
-
-    @property
-    def height(self) -> int:
-        return self.inner.height
-
-    @property
-    def wrap_x(self) -> bool:
-        return self.inner.wrap_x
-
-    @property
-    def has_seams(self) -> bool:
-        return self.inner.has_seams
-
-    @property
-    def pixel_angle(self) -> tuple[float, float]:
-        return self.inner.pixel_angle
-
-    @property
-    def cells(self) -> tuple[int, int]:
-        return self.inner.cells
-
-    def direction(self, u: Array, v: Array) -> Array:
-        return np.tensordot(self._turn, self.inner.direction(u, v), axes=1)
-
-    def pixel(self, direction: Array) -> tuple[Array, Array]:
-        return self.inner.pixel(np.tensordot(self._turn.T, direction, axes=1))
-
-    def resized(self, width: int, height: int) -> Turned:
-        return Turned(self.inner.resized(width, height), self.yaw, self.pitch, self.roll)
-
-    def extended(self, image: NDArray, margin: int) -> NDArray:
-        return self.inner.extended(image, margin)
-
-    def extended_pixel(self, direction: Array, margin: int) -> tuple[Array, Array]:
-        return self.inner.extended_pixel(np.tensordot(self._turn.T, direction, axes=1), margin)
-
-    @property
-    def _turn(self) -> Array:
-        return orientation(self.yaw, self.pitch, self.roll)
+    if name == "dual-fisheye":
+        return DualFisheye(width, height, DEFAULT_FOV if fisheye_fov is None else fisheye_fov)
+    return CubeMap(width, height) if name == "cubemap" else EquiAngularCubeMap(width, height)
 
 
 class ViewRenderer:
