@@ -1,0 +1,79 @@
+"""What a finished request amounts to. Standard library only."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class TakeResult:
+    """One take's files. ``sha256`` is the WAV's; ``samples`` per channel."""
+
+    wav: Path
+    sidecar: Path
+    overlay: Path | None
+    seed: int
+    samples: int
+    sha256: str
+    gain_db: float = 0.0  # applied to reach the loudness asked for
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """All takes of a request, and how they came about.
+
+    Attributes
+    ----------
+    duration
+        Seconds of sound per take; ``rate`` in hertz.
+    seconds
+        Wall-clock time of everything, reading and writing included.
+    provider, reason
+        What the graphs ran on, and why that.
+    """
+
+    takes: tuple[TakeResult, ...]
+    duration: float
+    rate: int
+    seconds: float
+    provider: str
+    reason: str
+    bundle: str
+    bundle_title: str
+    demonstration: bool
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def realtime(self) -> float:
+        """Seconds of sound made per second of work, over all takes."""
+        return self.duration * len(self.takes) / max(self.seconds, 1e-9)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, ready for JSON."""
+        data = asdict(self)
+        for take in data["takes"]:
+            for name in ("wav", "sidecar", "overlay"):
+                take[name] = None if take[name] is None else str(take[name])
+        data["takes"] = list(data["takes"])
+        data["warnings"] = list(data["warnings"])
+        data["realtime"] = self.realtime
+        return data
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A short look at sound just made: one block of one take.
+
+    ``level`` is the RMS of W in dB relative to full scale (-120 for silence), ``azimuth`` and
+    ``elevation`` the direction of arrival in radians, ``start`` and ``seconds`` the block's place
+    in the output.
+    """
+
+    take: int
+    start: float
+    seconds: float
+    level: float
+    azimuth: float
+    elevation: float

@@ -1,0 +1,367 @@
+"""Do what a request says: from the clip to the files, all of them or none."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from omniaudio_studio.engine.cancel import CancelToken
+from omniaudio_studio.engine.plan import GenerationSettings, range_samples
+from omniaudio_studio.engine.progress import Progress
+from omniaudio_studio.errors import BundleError, MediaError
+from omniaudio_studio.jobs.request import GenerateRequest
+from omniaudio_studio.jobs.result import Preview, RunResult, TakeResult
+from omniaudio_studio.jobs.sidecar import (
+    Reproduction,
+    describe,
+    file_sha256,
+    sidecar_path,
+    write_sidecar,
+)
+from omniaudio_studio.jobs.staging import Staging, check_distinct, require_file
+from omniaudio_studio.jobs.writing import Block, MonoBed, TakeWriter, copy_with_gain, loudness_gain
+
+if TYPE_CHECKING:
+    from omniaudio_studio.engine.generate import Generator
+    from omniaudio_studio.media.probe import ClipInfo
+    from omniaudio_studio.media.wav import Subtype
+
+Report = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class TakeFiles:
+    """Where one take's files go."""
+
+    wav: Path
+    sidecar: Path
+    overlay: Path | None
+
+    def all(self) -> tuple[Path, ...]:
+        """Every file."""
+        return tuple(path for path in (self.wav, self.sidecar, self.overlay) if path is not None)
+
+
+def take_files(request: GenerateRequest) -> list[TakeFiles]:
+    """The files that a request makes, take by take.
+
+    Take 1 is OUT.wav, take 2 OUT-take2.wav and so on, each with its sidecar ``<stem>.json`` and,
+    where asked for, ``<stem>.overlay.mp4``.
+    """
+    files = []
+    for index in range(request.takes):
+        wav = request.take_output(index)
+        overlay = None
+        if "overlay" in request.deliverables:
+            overlay = wav.with_name(f"{wav.stem}.overlay.mp4")
+        files.append(TakeFiles(wav, sidecar_path(wav), overlay))
+    return files
+
+
+def open_generator(request: GenerateRequest, previous: Generator | None = None) -> Generator:
+    """The generator that a request needs; ``previous`` itself where it serves.
+
+    Raises
+    ------
+    MissingFileError, BundleError, DeviceError
+        If the bundle is not there, not whole, or the device cannot be used.
+    """
+    from omniaudio_studio.bundles.discovery import find_bundle
+    from omniaudio_studio.engine.devices import choose_provider
+    from omniaudio_studio.engine.generate import Generator
+
+    bundle = find_bundle(request.bundle)
+    if (
+        previous is not None
+        and previous.provider == choose_provider(request.device)
+        and previous.bundle.path == bundle.path
+        and previous.bundle.sha256 == bundle.sha256
+    ):
+        return previous
+    return Generator(bundle, device=request.device)
+
+
+def with_shots(
+    request: GenerateRequest, shots: str, cancel: CancelToken | None = None
+) -> GenerateRequest:
+    """The request with its shots: found in the clip ("auto"), or read from a file.
+
+    Raises
+    ------
+    OptionError, MissingFileError, MediaError
+        If the file is no list of shots, or the clip cannot be read.
+    """
+    from omniaudio_studio.engine.shots import find_shots, load_shots
+
+    if shots != "auto":
+        return replace(request, segments=tuple(load_shots(Path(shots)))).validate()
+    info = probe_clip(request)
+    return replace(request, segments=tuple(find_shots(info, cancel=cancel))).validate()
+
+
+def probe_clip(request: GenerateRequest) -> ClipInfo:
+    """Look at the request's clip and refuse what is no 360 video."""
+    from omniaudio_studio.media.probe import probe, require_360
+
+    require_file(request.clip, "the clip")
+    info = probe(request.clip, projection=request.projection, stereo=request.stereo)
+    require_360(info)
+    return info
+
+
+def run_request(
+    request: GenerateRequest,
+    *,
+    progress: Report | None = None,
+    cancel: CancelToken | None = None,
+    generator: Generator | None = None,
+    preview: Callable[[Preview], None] | None = None,
+    started: Callable[[Path], None] | None = None,
+    expected: Reproduction | None = None,
+) -> RunResult:
+    """Generate everything that a request asks for.
+
+    All files appear together at the end, or none; memory stays flat for any length.
+
+    Parameters
+    ----------
+    progress
+        Called with Progress reports.
+    cancel
+        Stops the work within a second, inside a running graph too.
+    generator
+        A warm one from :func:`open_generator`; made here if None.
+    preview
+        Called with a Preview per block of finished sound.
+    started
+        Called with the folder of temporary files once it is made.
+    expected
+        From a sidecar: the clip and the bundle must be the ones that it names.
+
+    Raises
+    ------
+    OmniAudioError
+        One line; nothing is left behind, and existing outputs are untouched.
+    Cancelled
+        Likewise.
+    """
+    begun = time.monotonic()
+    cancel = cancel or CancelToken()
+    request.validate()
+    files = take_files(request)
+    finals = [path for take in files for path in take.all()]
+    require_file(request.clip, "the clip")
+    check_distinct(finals, [request.clip])
+    stop_hashing = CancelToken()
+    cancel.on_cancel(stop_hashing.cancel)
+    with Staging(finals, overwrite=request.overwrite) as staging, ThreadPoolExecutor(1) as pool:
+        if started is not None:
+            started(staging.folder)
+        # Reading a large clip once more for its hash goes on beside the work.
+        hashing = pool.submit(file_sha256, request.clip, stop_hashing)
+        try:
+            job = _Job(request, files, staging, cancel, progress, preview)
+            result = job.run(generator, hashing, expected, begun)
+            cancel.check()
+        except BaseException:
+            stop_hashing.cancel()
+            raise
+        staging.commit()
+    return result
+
+
+class _Job:
+    """One run of a request, step by step."""
+
+    def __init__(
+        self,
+        request: GenerateRequest,
+        files: list[TakeFiles],
+        staging: Staging,
+        cancel: CancelToken,
+        progress: Report | None,
+        preview: Callable[[Preview], None] | None,
+    ) -> None:
+        self.request, self.files, self.staging = request, files, staging
+        self.cancel, self.progress, self.preview = cancel, progress, preview
+        self.warnings: list[str] = []
+
+    def run(
+        self,
+        generator: Generator | None,
+        hashing: Future[str],
+        expected: Reproduction | None,
+        begun: float,
+    ) -> RunResult:
+        """All steps; the files are in the staging folder afterwards."""
+        request = self.request
+        info = probe_clip(request)
+        # Also refuses a range past the end, before anything is loaded.
+        samples = range_samples(info.duration, request.start, request.duration, request.rate)
+        if request.mix and info.audio is None:
+            raise MediaError(f"{request.clip} has no sound of its own to mix in; leave mix out")
+        self.warnings += info.warnings
+        if generator is None:
+            generator = open_generator(request)
+        self.cancel.check()
+        if expected is not None:
+            self._check_expected(expected, generator, hashing)
+        gains = self._write_sound(info, samples, generator)
+        if "overlay" in request.deliverables:
+            self._write_overlays(info)
+        clip_sha256 = hashing.result()
+        takes = [
+            TakeResult(
+                wav=files.wav,
+                sidecar=files.sidecar,
+                overlay=files.overlay,
+                seed=request.for_take(index).seed,
+                samples=samples,
+                sha256=file_sha256(self.staging.path(files.wav), self.cancel),
+                gain_db=gains[index],
+            )
+            for index, files in enumerate(self.files)
+        ]
+        provider = generator.provider
+        if expected is not None and takes[0].sha256 != expected.output_sha256:
+            self.warnings.append(_difference(expected, provider.provider))
+        result = RunResult(
+            takes=tuple(takes),
+            duration=samples / request.rate,
+            rate=request.rate,
+            seconds=time.monotonic() - begun,
+            provider=provider.provider,
+            reason=provider.reason,
+            bundle=generator.bundle.name,
+            bundle_title=generator.bundle.manifest.title,
+            demonstration=generator.bundle.manifest.demonstration,
+            warnings=tuple(self.warnings),
+        )
+        for index, take in enumerate(takes):
+            data = describe(
+                request.for_take(index),
+                take,
+                result,
+                clip_sha256=clip_sha256,
+                info=info,
+                bundle=generator.bundle,
+            )
+            write_sidecar(self.staging.path(take.sidecar), data)
+        return result
+
+    def _check_expected(
+        self, expected: Reproduction, generator: Generator, hashing: Future[str]
+    ) -> None:
+        """Refuse to reproduce from another clip or bundle: it would be another sound."""
+        if generator.bundle.sha256 != expected.bundle_sha256:
+            raise BundleError(
+                f"the bundle {generator.bundle.name!r} is not the one that {expected.source} was "
+                "made with (its hash differs); find the old one, or generate without --from"
+            )
+        if hashing.result() != expected.clip_sha256:
+            raise MediaError(
+                f"{self.request.clip} is not the clip that {expected.source} was made from (its "
+                "hash differs); name the right one, or generate without --from"
+            )
+
+    def _write_sound(self, info: ClipInfo, samples: int, generator: Generator) -> list[float]:
+        """Write every take's WAV; returns the gain of each in decibels."""
+        request = self.request
+        levelled = request.loudness is not None
+        subtype = cast("Subtype", request.subtype)
+        with ExitStack() as stack:
+            writers = []
+            for index, files in enumerate(self.files):
+                path = self.staging.path(files.wav)
+                writers.append(
+                    stack.enter_context(
+                        TakeWriter(
+                            # With a loudness target, the level is known only at the end.
+                            self.staging.extra(path.name) if levelled else path,
+                            source_rate=generator.sample_rate,
+                            rate=request.rate,
+                            samples=samples,
+                            subtype="float32" if levelled else subtype,
+                            yaw=math.radians(request.yaw),
+                            bed=self._bed(info, samples),
+                            metered=levelled,
+                            on_preview=self.preview,
+                            take=index,
+                        )
+                    )
+                )
+            made = generator.generate(
+                info,
+                GenerationSettings.from_request(request),
+                writers,
+                progress=self.progress,
+                cancel=self.cancel,
+            )
+            self.warnings += made.warnings
+            for writer in writers:
+                writer.finish()
+        gains = [0.0] * len(writers)
+        clipped = sum(writer.clipped for writer in writers)
+        if request.loudness is not None:
+            clipped = 0
+            for index, (writer, files) in enumerate(zip(writers, self.files, strict=True)):
+                path = self.staging.path(files.wav)
+                source = self.staging.extra(path.name)
+                gains[index] = loudness_gain(
+                    writer.loudness(), request.loudness, writer.true_peak()
+                )
+                clipped += copy_with_gain(source, path, gains[index], subtype, self.cancel.check)
+                source.unlink()
+        if clipped:
+            self.warnings.append(
+                f"{clipped} values were beyond full scale and were clipped; use --subtype float32, "
+                "or a --loudness target"
+            )
+        return gains
+
+    def _bed(self, info: ClipInfo, samples: int) -> MonoBed | None:
+        """The camera's own sound at the delivery rate, or None."""
+        request = self.request
+        if not request.mix or info.audio is None:
+            return None
+        from omniaudio_studio.media.audio import iter_audio
+
+        blocks = iter_audio(info, request.rate, request.start, samples / request.rate)
+        ambisonic = info.audio.ambisonic
+
+        def mono() -> Iterator[Block]:
+            for block in blocks:
+                # An ambisonic track has its omnidirectional signal first.
+                yield block[:1] if ambisonic else block.mean(axis=0, keepdims=True)
+
+        return MonoBed(mono(), request.mix)
+
+    def _write_overlays(self, info: ClipInfo) -> None:
+        from omniaudio_studio.delivery.overlay import write_overlay
+
+        for files in self.files:
+            assert files.overlay is not None
+            write_overlay(
+                info,
+                self.staging.path(files.wav),
+                self.staging.path(files.overlay),
+                start=self.request.start,
+                # The picture keeps its own front: the sound is turned back.
+                yaw=math.radians(self.request.yaw),
+                progress=self.progress,
+                cancel=self.cancel,
+            )
+
+
+def _difference(expected: Reproduction, provider: str) -> str:
+    if provider != expected.provider:
+        why = f"it was made on {expected.provider}, this on {provider}"
+    else:
+        why = "another version of a library, or another processor, rounds differently"
+    return f"the sound differs in its bits from the one that {expected.source} names: {why}"

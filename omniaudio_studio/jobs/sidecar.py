@@ -1,0 +1,214 @@
+"""The sidecar ``<stem>.json`` beside every output: what made it, so that it can be made again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omniaudio_studio import __version__
+from omniaudio_studio.errors import MissingFileError, OptionError
+from omniaudio_studio.jobs.request import GenerateRequest
+
+if TYPE_CHECKING:
+    from omniaudio_studio.bundles.bundle import Bundle
+    from omniaudio_studio.engine.cancel import CancelToken
+    from omniaudio_studio.jobs.result import RunResult, TakeResult
+    from omniaudio_studio.media.probe import ClipInfo
+
+SCHEMA_VERSION = 1
+KIND = "omniaudio-sidecar"
+HASH_BLOCK = 1 << 20  # bytes
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A request read from a sidecar, with what its clip and bundle have to be.
+
+    ``provider`` is what the sound was made on: another one may round differently.
+    """
+
+    request: GenerateRequest
+    source: Path
+    clip_sha256: str
+    bundle_sha256: str
+    output_sha256: str
+    provider: str
+
+
+def sidecar_path(wav: Path) -> Path:
+    """Where the sidecar of an output lies."""
+    return wav.with_suffix(".json")
+
+
+def file_sha256(path: Path, cancel: CancelToken | None = None) -> str:
+    """SHA-256 of a file in hexadecimal, read in blocks."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(HASH_BLOCK):
+            if cancel is not None:
+                cancel.check()
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def describe(
+    request: GenerateRequest,
+    take: TakeResult,
+    result: RunResult,
+    *,
+    clip_sha256: str,
+    info: ClipInfo,
+    bundle: Bundle,
+) -> dict[str, Any]:
+    """The sidecar of one take as plain data.
+
+    Parameters
+    ----------
+    request
+        Of this take alone.
+    take, result
+        What was made, and the whole job.
+    """
+    import numpy
+    import onnxruntime
+
+    manifest = bundle.manifest
+    request = replace(
+        request,
+        clip=request.clip.absolute(),
+        output=request.output.absolute(),
+        base_take=None if request.base_take is None else request.base_take.absolute(),
+    )
+    return {
+        "kind": KIND,
+        "schema_version": SCHEMA_VERSION,
+        "request": request.as_dict(),
+        # What the defaults stood for.
+        "resolved": {
+            "projection": info.projection,
+            "stereo": info.stereo,
+            "cfg": manifest.sampler.cfg if request.cfg is None else request.cfg,
+            "steps": request.steps or manifest.sampler.steps,
+            "feature_rate": request.feature_rate or manifest.features.rate,
+            "duration": result.duration,
+        },
+        "clip": {
+            "name": request.clip.name,
+            "sha256": clip_sha256,
+            "duration": info.duration,
+        },
+        "bundle": {
+            "name": manifest.name,
+            "title": manifest.title,
+            "version": manifest.version,
+            "demonstration": manifest.demonstration,
+            "licence": manifest.licence.id,
+            "sha256": bundle.sha256,
+        },
+        "output": {
+            "name": request.output.name,
+            "sha256": take.sha256,
+            "rate": request.rate,
+            "channels": "W Y Z X",
+            "normalisation": "SN3D",
+            "samples": take.samples,
+            "gain_db": take.gain_db,
+        },
+        "software": {
+            "omniaudio": __version__,
+            "onnxruntime": onnxruntime.__version__,
+            "numpy": numpy.__version__,
+            "python": platform.python_version(),
+            "system": platform.platform(),
+        },
+        "provider": {"name": result.provider, "reason": result.reason},
+        "seconds": round(result.seconds, 3),
+        "warnings": list(result.warnings),
+    }
+
+
+def write_sidecar(path: Path, data: Mapping[str, Any]) -> None:
+    """Write plain data as indented JSON."""
+    text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def reproduction(
+    sidecar: Path,
+    *,
+    clip: Path | None = None,
+    output: Path | None = None,
+    overwrite: bool = False,
+    changes: Mapping[str, Any] | None = None,
+) -> Reproduction:
+    """Read a sidecar for making its sound again.
+
+    Parameters
+    ----------
+    sidecar
+        ``OUT.json``.
+    clip
+        Where the clip is now; else where it was, or beside the sidecar under its name.
+    output
+        Where the sound goes; else ``OUT.wav`` beside the sidecar.
+    changes
+        Fields of the request that do not touch the sound (``device``, ``deliverables``).
+
+    Raises
+    ------
+    MissingFileError, OptionError
+        If there is no such sidecar, or it is none.
+    """
+    data = _load(sidecar)
+    request = GenerateRequest.from_dict(data.get("request"))
+    if clip is None:
+        clip = request.clip
+        beside = sidecar.parent / request.clip.name
+        if not clip.exists() and beside.exists():
+            clip = beside
+    if output is None:
+        output = sidecar.with_suffix(".wav")
+    request = replace(
+        request, clip=clip, output=output, overwrite=overwrite, **dict(changes or {})
+    ).validate()
+    try:
+        return Reproduction(
+            request=request,
+            source=sidecar,
+            clip_sha256=str(data["clip"]["sha256"]),
+            bundle_sha256=str(data["bundle"]["sha256"]),
+            output_sha256=str(data["output"]["sha256"]),
+            provider=str(data["provider"]["name"]),
+        )
+    except (KeyError, TypeError) as error:
+        raise OptionError(
+            f"{sidecar} is incomplete ({error} is missing); generate without --from"
+        ) from error
+
+
+def _load(sidecar: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(sidecar.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise MissingFileError(f"no such sidecar: {sidecar}; check the path") from error
+    except (ValueError, RecursionError) as error:
+        raise OptionError(f"{sidecar} is no sidecar: it is not JSON ({error})") from error
+    except OSError as error:
+        raise MissingFileError(f"cannot read {sidecar}: {error.strerror or error}") from error
+    if not isinstance(data, dict) or data.get("kind") != KIND:
+        raise OptionError(
+            f'{sidecar} is no sidecar: expected a JSON object of kind "{KIND}"; '
+            "give the .json beside a generated .wav"
+        )
+    version = data.get("schema_version")
+    if version != SCHEMA_VERSION or isinstance(version, bool):
+        raise OptionError(
+            f"{sidecar} has schema version {version!r}, this program reads {SCHEMA_VERSION}; "
+            "use the version of OmniAudio Studio that wrote it"
+        )
+    return data

@@ -1,0 +1,153 @@
+"""Several outputs that appear together or not at all. Standard library only, but for `files`.
+
+Everything is first written into one hidden folder beside the outputs, so that a rename brings each
+into place; on an error or a cancellation the folder goes away with all that is in it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+from omniaudio_studio.errors import (
+    MissingFileError,
+    OmniAudioError,
+    OptionError,
+    OutputError,
+    OutputExistsError,
+)
+from omniaudio_studio.files import check_output, reason
+
+_active: set[Path] = set()
+
+
+class Staging:
+    """Context manager: ``path(final)`` is where to write, ``commit()`` brings all into place.
+
+    Parameters
+    ----------
+    finals
+        The outputs, all in one folder.
+    overwrite
+        Replace what is there. Until ``commit`` existing files are untouched, and a commit that
+        fails half-way puts them back.
+
+    Raises
+    ------
+    OutputError
+        On entering, for a folder that cannot be written; inside, in place of every OSError.
+    OutputExistsError
+        If an output exists and ``overwrite`` is false.
+    """
+
+    def __init__(self, finals: Sequence[Path], *, overwrite: bool = False) -> None:
+        self.finals = tuple(finals)
+        self.overwrite = overwrite
+        first = self.finals[0]
+        self.folder = first.parent / f".{first.stem}-{secrets.token_hex(6)}.part"
+
+    def __enter__(self) -> Staging:
+        for final in self.finals:
+            check_output(final, overwrite=self.overwrite)
+        try:
+            self.folder.mkdir()
+        except OSError as error:
+            raise OutputError(f"cannot write into {self.folder.parent}: {reason(error)}") from error
+        _active.add(self.folder)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._remove()
+        if isinstance(error, OutputError) and str(self.folder) in str(error):
+            # The user's own name, not the temporary one.
+            told = str(error).replace(str(self.folder), str(self.folder.parent))
+            raise type(error)(told) from error
+        # What fails on a full disk is the output, whichever library was writing it.
+        if isinstance(error, OSError) and not isinstance(error, OmniAudioError):
+            raise OutputError(f"cannot write {self.finals[0]}: {reason(error)}") from error
+
+    def path(self, final: Path) -> Path:
+        """The temporary place of ``final``; same name, so that writers see the suffix."""
+        return self.folder / final.name
+
+    def extra(self, name: str) -> Path:
+        """A place for an intermediate file that is not an output."""
+        return self.folder / f"intermediate-{name}"
+
+    def commit(self) -> None:
+        """Bring every output into place; all or none."""
+        for final in self.finals:
+            if not self.path(final).is_file():
+                raise OutputError(f"nothing was written for {final}")
+            if final.exists() and not self.overwrite:
+                raise OutputExistsError(f"{final} appeared meanwhile; it was left as it is")
+        done: list[tuple[Path, Path | None]] = []
+        try:
+            for number, final in enumerate(self.finals):
+                backup = None
+                if final.exists():
+                    backup = self.folder / f"replaced-{number}"
+                    final.replace(backup)
+                done.append((final, backup))
+                self.path(final).replace(final)
+        except BaseException:
+            for final, backup in reversed(done):
+                final.unlink(missing_ok=True)
+                if backup is not None:
+                    backup.replace(final)
+            raise
+
+    def _remove(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        _active.discard(self.folder)
+
+
+def remove_all() -> None:
+    """Last resort before a hard exit: take away every staging folder of this process."""
+    for folder in list(_active):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def check_distinct(finals: Sequence[Path], inputs: Sequence[Path]) -> None:
+    """Refuse outputs that would replace an input or one another.
+
+    Raises
+    ------
+    OptionError
+        One line that names both.
+    """
+    seen: dict[str, Path] = {}
+    for final in finals:
+        # Case is folded: on Windows and macOS Out.wav and out.wav are one file.
+        key = str(final.absolute()).casefold()
+        if key in seen:
+            raise OptionError(f"{final} and {seen[key]} would be one file; choose another name")
+        seen[key] = final
+        for source in inputs:
+            if _same(final, source):
+                raise OptionError(
+                    f"the output {final} is also an input ({source}); choose another name"
+                )
+
+
+def _same(first: Path, second: Path) -> bool:
+    try:
+        return first.samefile(second)
+    except OSError:
+        return first.absolute() == second.absolute()
+
+
+def require_file(path: Path, what: str) -> None:
+    """Raise MissingFileError unless ``path`` is a file."""
+    if not path.exists():
+        raise MissingFileError(f"no such file: {path} ({what}); check the path")
+    if path.is_dir():
+        raise MissingFileError(f"{path} is a folder; {what} must be a file")

@@ -1,0 +1,217 @@
+"""One take on its way to its file: turned, resampled, cut to length, mixed, written. Streaming."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from omniaudio_studio.foa.direction import direction_of_arrival
+from omniaudio_studio.foa.rotation import rotate_yaw
+from omniaudio_studio.jobs.result import Preview
+
+if TYPE_CHECKING:
+    from omniaudio_studio.media.loudness import LoudnessMeter
+    from omniaudio_studio.media.wav import Subtype, WavWriter
+
+Block = NDArray[np.float32]
+
+SILENCE_DB = -120.0
+TRUE_PEAK_LIMIT = -1.0  # dBTP, after a loudness target was applied
+
+
+class MonoBed:
+    """The camera's own sound, read in pieces of any length.
+
+    Parameters
+    ----------
+    blocks
+        Float32 (1, n) at the delivery rate, from the start of the range.
+    gain
+        Linear.
+    """
+
+    def __init__(self, blocks: Iterator[Block], gain: float) -> None:
+        self._blocks = blocks
+        self._gain = np.float32(gain)
+        self._rest = np.zeros(0, np.float32)
+
+    def read(self, samples: int) -> NDArray[np.float32]:
+        """The next ``samples`` values; silence where the sound has ended."""
+        parts, have = [self._rest], self._rest.size
+        while have < samples:
+            block = next(self._blocks, None)
+            if block is None:
+                parts.append(np.zeros(samples - have, np.float32))
+                break
+            parts.append(block[0])
+            have += block.shape[1]
+        joined = np.concatenate(parts)
+        self._rest = joined[samples:]
+        return joined[:samples] * self._gain
+
+
+class TakeWriter:
+    """A sink for the engine's blocks; a context manager. Call :meth:`finish` after the last block.
+
+    Parameters
+    ----------
+    path
+        WAV to write.
+    source_rate, rate
+        The engine's and the delivery sample rate, hertz.
+    samples
+        Exact length of the file, samples at ``rate``.
+    subtype
+        "float32" or "pcm24".
+    yaw
+        Radians: what is at this azimuth becomes the front.
+    bed
+        Added to W.
+    metered
+        Measure loudness and true peak on the way.
+    on_preview
+        Called with a Preview per block written.
+    take
+        Its number, for the preview.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        source_rate: int,
+        rate: int,
+        samples: int,
+        subtype: Subtype = "float32",
+        yaw: float = 0.0,
+        bed: MonoBed | None = None,
+        metered: bool = False,
+        on_preview: Callable[[Preview], None] | None = None,
+        take: int = 0,
+    ) -> None:
+        self.rate, self.samples = rate, samples
+        self.yaw, self.bed, self.take = yaw, bed, take
+        self._on_preview = on_preview
+        self._resampler: Any = None
+        if source_rate != rate:
+            import soxr
+
+            self._resampler = soxr.ResampleStream(source_rate, rate, 4, dtype="float32")
+        from omniaudio_studio.media.wav import WavWriter
+
+        self._wav: WavWriter = WavWriter(path, rate, 4, subtype)
+        self.written = 0
+        self._meters: list[LoudnessMeter] = []
+        if metered:
+            from omniaudio_studio.media.loudness import LoudnessMeter
+
+            self._meters = [LoudnessMeter(rate) for _ in range(4)]
+
+    def __enter__(self) -> TakeWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._wav.__exit__(kind, error, trace)
+
+    @property
+    def clipped(self) -> int:
+        """Values beyond full scale that a 24-bit file could not hold."""
+        return self._wav.clipped
+
+    def loudness(self) -> float:
+        """Integrated loudness of W so far, LUFS; ends the measuring."""
+        return self._meters[0].integrated()
+
+    def true_peak(self) -> float:
+        """The highest true peak of the four channels, dBTP; ends the measuring."""
+        return max(meter.true_peak() for meter in self._meters)
+
+    def __call__(self, block: Block) -> None:
+        """Take the next block, float32 (4, n) at the source rate."""
+        if self.yaw:
+            block = rotate_yaw(block, -self.yaw)
+        if self._resampler is not None:
+            block = np.ascontiguousarray(self._resampler.resample_chunk(block.T).T)
+        self._write(block)
+
+    def finish(self) -> None:
+        """Write what the resampler still holds, and fill up to the exact length."""
+        if self._resampler is not None:
+            rest = self._resampler.resample_chunk(np.zeros((0, 4), np.float32), last=True)
+            self._write(np.ascontiguousarray(rest.T))
+        # Rounding at two rates may leave a sample or two.
+        if self.written < self.samples:
+            self._write(np.zeros((4, self.samples - self.written), np.float32))
+
+    def _write(self, block: Block) -> None:
+        block = block[:, : self.samples - self.written]
+        count = block.shape[1]
+        if not count:
+            return
+        if self._on_preview is not None:
+            self._on_preview(self._preview(block))
+        if self.bed is not None:
+            block = block.copy()
+            block[0] += self.bed.read(count)
+        for meter, channel in zip(self._meters, block, strict=False):
+            meter.push(channel)
+        self._wav.write(block)
+        self.written += count
+
+    def _preview(self, block: Block) -> Preview:
+        power = float(np.mean(np.square(block[0], dtype=np.float64)))
+        azimuth, elevation = direction_of_arrival(block) if power > 0 else (0.0, 0.0)
+        return Preview(
+            take=self.take,
+            start=self.written / self.rate,
+            seconds=block.shape[1] / self.rate,
+            level=max(SILENCE_DB, 10 * math.log10(power)) if power > 0 else SILENCE_DB,
+            azimuth=azimuth,
+            elevation=elevation,
+        )
+
+
+def loudness_gain(measured: float, target: float, true_peak: float) -> float:
+    """Decibels that bring ``measured`` LUFS to ``target`` and keep peaks below -1 dBTP.
+
+    One gain for all four channels keeps every direction. Silence gets none.
+    """
+    if not math.isfinite(measured) or measured <= -70.0:
+        return 0.0
+    gain = target - measured
+    if math.isfinite(true_peak):
+        gain = min(gain, TRUE_PEAK_LIMIT - true_peak)
+    return gain
+
+
+def copy_with_gain(
+    source: Path, target: Path, gain_db: float, subtype: Subtype, check: Callable[[], None]
+) -> int:
+    """Write ``source`` to ``target`` with one gain for all channels; returns the values clipped.
+
+    ``check`` is called per block, and raises where the work is cancelled.
+    """
+    import soundfile
+
+    from omniaudio_studio.media.wav import WavWriter
+
+    gain = np.float32(10 ** (gain_db / 20))
+    with (
+        soundfile.SoundFile(source) as reader,
+        WavWriter(target, reader.samplerate, reader.channels, subtype) as writer,
+    ):
+        for block in reader.blocks(blocksize=1 << 16, dtype="float32", always_2d=True):
+            check()
+            writer.write(block.T * gain)
+        return writer.clipped
