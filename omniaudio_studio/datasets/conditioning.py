@@ -24,13 +24,21 @@ def decode(path: Path) -> NDArray[np.float32]:
     import soundfile
     import soxr
 
+    from omniaudio_studio.media.audio import read_audio
+
     try:
         data, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.SoundFileError, OSError) as error:
-        raise MediaError(
-            f"{path} cannot be read as audio ({error}); remove or replace it"
-        ) from error
-    mono = np.nan_to_num(data.mean(axis=1))
+        mono = data.mean(axis=1)
+    except (soundfile.SoundFileError, OSError):
+        # What libsndfile does not know (AAC, for one), FFmpeg may.
+        try:
+            data, rate = read_audio(path)
+        except MediaError as error:
+            raise MediaError(
+                f"{path} cannot be read as audio ({error}); remove or replace it"
+            ) from error
+        mono = data.mean(axis=0)
+    mono = np.nan_to_num(mono)
     if rate != RATE:
         mono = soxr.resample(mono, rate, RATE, quality="HQ")
     if not mono.size or not np.any(np.abs(mono) > 1e-5):

@@ -75,7 +75,7 @@ class Source:
         How its sprite is drawn.
     pulse, bounce, tilt
         What the envelope does to the sprite: growth (0.5: half as large again at the loudest),
-        rise (in diameters) and turn (radians).
+        rise (in diameters) and turn (radians, anticlockwise).
     stays
         Whether the sprite stays visible, still, outside ``on``..``off``.
     envelope
@@ -305,7 +305,8 @@ class Scene:
 def pretty(data: dict[str, Any]) -> str:
     """JSON text, indented, with every list of plain numbers on one line."""
     text = json.dumps(data, indent=1)
-    return re.sub(r"\[[-+\deE.,\s]*\]", lambda m: " ".join(m.group().split()), text)
+    # A string never holds a raw line break: only lists match.
+    return re.sub(r"\[\n[-+\deE.,\s]*\]", lambda m: " ".join(m.group().split()), text)
 
 
 def _degrees(value: float) -> float:

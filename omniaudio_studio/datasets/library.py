@@ -19,7 +19,7 @@ from omniaudio_studio.errors import MediaError, MissingFileError, OptionError
 __all__ = ["IMAGE_SUFFIXES", "RATE", "SOUND_SUFFIXES", "MaterialLibrary"]
 
 SOUND_SUFFIXES = frozenset(
-    {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".m4a"}
+    {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".m4a", ".aac", ".wma"}
 )
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 _MAX_PANORAMA_WIDTH = 4096
@@ -76,11 +76,7 @@ class MaterialLibrary:
         self._sprite_files = _by_class(sprites, IMAGE_SUFFIXES, "sprites", None) if sprites else {}
         self._panorama_files = _panorama_files(panoramas, panorama_names) if panoramas else ()
         self.classes: tuple[str, ...] = self._common_classes()
-        self._sound_cache: dict[str, NDArray[np.float32]] = {}
-        self._panorama_cache: _Cache[NDArray[np.uint8]] = _Cache(24)
-        self._scaled_cache: _Cache[NDArray[np.uint8]] = _Cache(96)
-        self._sprite_cache: _Cache[NDArray[np.uint8]] = _Cache(512)
-        self._mip_cache: _Cache[list[NDArray[np.float32]]] = _Cache(512)
+        self._make_caches()
 
     def __getstate__(self) -> dict[str, Any]:
         """Worker processes get the listing, not the caches."""
@@ -96,11 +92,15 @@ class MaterialLibrary:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._sound_cache = {}
-        self._panorama_cache = _Cache(24)
-        self._scaled_cache = _Cache(96)
-        self._sprite_cache = _Cache(512)
-        self._mip_cache = _Cache(512)
+        self._make_caches()
+
+    def _make_caches(self) -> None:
+        self._sound_cache: dict[str, NDArray[np.float32]] = {}
+        self._drawn_cache: _Cache[NDArray[np.float32]] = _Cache(16)
+        self._panorama_cache: _Cache[NDArray[np.uint8]] = _Cache(24)
+        self._scaled_cache: _Cache[NDArray[np.uint8]] = _Cache(96)
+        self._sprite_cache: _Cache[NDArray[np.uint8]] = _Cache(512)
+        self._mip_cache: _Cache[list[NDArray[np.float32]]] = _Cache(512)
 
     def _common_classes(self) -> tuple[str, ...]:
         heard, seen = set(self._sound_files), set(self._sprite_files)
@@ -130,21 +130,20 @@ class MaterialLibrary:
         Returns
         -------
         ndarray, float32, shape (samples,)
-            Without silence at its ends or pauses above half a second; its root mean square while
-            it sounds is at most ``conditioning.ACTIVE_RMS``, its peak at most ``conditioning.PEAK``.
+            Without silence at its ends or pauses above half a second; levelled as
+            :func:`~omniaudio_studio.datasets.conditioning.level` says.
         """
+        drawn = _procedural_key(key)
+        if drawn:
+            # Endless in number: only the last few are kept.
+            return self._drawn_cache.get(
+                key, lambda: level(tidy(procedural.sound(*drawn, rate=RATE)))
+            )
         found = self._sound_cache.get(key)
         if found is None:
-            drawn = _procedural_key(key)
-            raw = (
-                procedural.sound(*drawn, RATE)
-                if drawn
-                else decode(_inside(self.sounds, key, "sounds"))
-            )
-            found = level(tidy(raw))
+            found = level(tidy(decode(_inside(self.sounds, key, "sounds"))))
             found.setflags(write=False)
-            if drawn is None:  # procedural ones are endless in number: not kept
-                self._sound_cache[key] = found
+            self._sound_cache[key] = found
         return found
 
     def sound(self, name: str, rng: np.random.Generator) -> NDArray[np.float32]:

@@ -128,8 +128,8 @@ class SceneRenderer:
         side = sprite.shape[0]
         scale = side / (2 * half)
         cos_t, sin_t = math.cos(turn) * scale, math.sin(turn) * scale
-        u = (side - 1) / 2 - cos_t * x - sin_t * y
-        v = (side - 1) / 2 + sin_t * x - cos_t * y
+        u = (side - 1) / 2 - cos_t * x + sin_t * y
+        v = (side - 1) / 2 - sin_t * x - cos_t * y
         u[~ahead] = -10
         drawn = cv2.remap(
             sprite,
