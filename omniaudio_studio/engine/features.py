@@ -22,6 +22,7 @@ Array = NDArray[np.float32]
 Vision = Callable[[str, Array], Array]  # (graph key, frames (N, 3, H, W)) -> features (N, ...)
 
 BATCH = 8
+_OBJECT = 256  # bytes of an array's own, roughly
 _TICKS = 1_000_000  # frame times are told apart to the microsecond
 
 
@@ -146,7 +147,7 @@ def stream_features(
                 advance(1)
             if seen is not None and cache is not None:
                 if not seen or features is not seen[-1]:
-                    size += sum(value.nbytes for value in features.values())
+                    size += sum(value.nbytes + _OBJECT for value in features.values())
                 seen.append(features)
                 if size > cache.max_bytes:
                     seen = None
