@@ -1,0 +1,182 @@
+"""The manifest: read, written, and refused with the field's name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from omniaudio_studio.bundles.manifest import Manifest, load_manifest, write_manifest
+from omniaudio_studio.errors import BundleError, MissingFileError
+from tests.support.tiny_bundle import make_tiny_bundle
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny")
+
+
+@pytest.fixture
+def data(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "bundle.json").read_text())
+
+
+def test_round_trip(folder: Path, data: dict[str, Any]) -> None:
+    manifest = load_manifest(folder)
+    assert Manifest.from_dict(manifest.to_dict()) == manifest
+    assert Manifest.from_dict(json.loads(manifest.to_json())) == manifest
+    assert manifest.to_dict() == data
+
+
+def test_the_contracts_example_is_read() -> None:
+    digest = "0" * 64
+    names = ("vision", "conditioner", "dit", "vae_decoder", "vae_encoder")
+    text = {
+        "schema": 1, "name": "starter", "title": "Starter", "version": "1",
+        "licence": {"id": "CC-BY-3.0", "name": "CC BY 3.0", "commercial": True, "notice": "n"},
+        "demonstration": True,
+        "provenance": {"data": ["a"], "command": "c", "created": "2026-11-20", "software": "s"},
+        "sample_rate": 44100,
+        "latent": {"rate": 21.533203125, "hop": 2048, "channels": 64},
+        "window": {"length": 215, "overlap": 24},
+        "views": [
+            {"name": "video_360", "kind": "equirect", "width": 224, "height": 224,
+             "fit": "pad-square"},
+            {"name": "video_fov", "kind": "perspective", "fov": 120, "width": 224, "height": 224,
+             "rule": "released-120"},
+        ],
+        "features": {"rate": 8, "resampling": "spline-aligned"},
+        "sampler": {"cfg": 3.0, "steps": 24, "schedule": "linear"},
+        "guidance": {"drop": ["local"], "rescale": 0.0},
+        "channel_order": "WYZX",
+        "decoder": {"context": 10, "chunk": 64},
+        "precision": "fp32",
+        "graphs": {name: f"{name}.onnx" for name in names},
+        "files": {f"{name}.onnx": {"sha256": digest, "bytes": 1} for name in names},
+    }  # fmt: skip
+    manifest = Manifest.from_dict(text)
+    assert manifest.window_seconds == pytest.approx(215 * 2048 / 44100)
+    assert [view.name for view in manifest.views] == ["video_360", "video_fov"]
+    assert {view.graph for view in manifest.views} == {"vision"}
+    assert not Manifest.from_dict(
+        {**text, "licence": {"id": "x", "commercial": False}}
+    ).licence.notice
+
+
+WRONG: list[tuple[str, Any]] = [
+    ("name", ""),
+    ("name", "../evil"),
+    ("name", None),
+    ("licence", None),
+    ("licence.commercial", "yes"),
+    ("demonstration", 1),
+    ("sample_rate", 0),
+    ("sample_rate", 48000.5),
+    ("sample_rate", True),
+    ("latent.rate", -1),
+    ("latent.rate", float("nan")),
+    ("latent.rate", float("inf")),
+    ("latent.rate", 10**400),
+    ("latent.rate", 13.0),
+    ("latent.hop", 0),
+    ("latent.channels", "8"),
+    ("window.length", 1),
+    ("window.overlap", 24),
+    ("window.overlap", -1),
+    ("views", []),
+    ("views", "equirect"),
+    ("views[0].kind", "mercator"),
+    ("views[0].width", 0),
+    ("views[0].std", [1, 1]),
+    ("views[0].std", [1, 1, 0]),
+    ("views[0].mean", [1, 1, float("nan")]),
+    ("views[0].rule", "other"),
+    ("views[1].fov", 180),
+    ("views[1].fov", "wide"),
+    ("views[1].name", "equirect"),
+    ("features.rate", 0),
+    ("features.resampling", "sinc"),
+    ("sampler.cfg", float("inf")),
+    ("sampler.cfg", -1),
+    ("sampler.steps", 0),
+    ("sampler.schedule", "cosine"),
+    ("guidance.drop", "local"),
+    ("guidance.rescale", 1.5),
+    ("channel_order", "WXYQ"),
+    ("channel_order", "WYZXW"),
+    ("decoder.context", -1),
+    ("decoder.chunk", 0),
+    ("graphs.dit", None),
+    ("graphs.dit", ""),
+    ("graphs.dit", "../dit.onnx"),
+    ("graphs.dit", "/etc/dit.onnx"),
+    ("graphs.dit", "C:\\dit.onnx"),
+    ("graphs.dit", "a\\..\\dit.onnx"),
+    ("graphs.dit", "dit.pkl"),
+    ("graphs.dit", "unlisted.onnx"),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), WRONG, ids=lambda v: str(v)[:24])
+def test_a_wrong_field_is_named_in_one_line(data: dict[str, Any], field: str, value: Any) -> None:
+    place: Any = data
+    *parents, last = field.replace("[", ".").replace("]", "").split(".")
+    for key in parents:
+        place = place[int(key)] if key.isdigit() else place[key]
+    place[last] = value
+    with pytest.raises(BundleError) as caught:
+        Manifest.from_dict(data, "x/bundle.json")
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith("x/bundle.json")
+    # Rules about several fields may name the list or the file instead of its item.
+    assert any(part in message for part in (field, parents[0] if parents else last, "unlisted"))
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("schema", [0, 2, "1", None, True])
+def test_another_schema_is_refused_before_its_fields(schema: Any) -> None:
+    with pytest.raises(BundleError, match=r"schema: expected 1, found .*update OmniAudio Studio"):
+        Manifest.from_dict({"schema": schema})
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", "null", "[" * 100_000, "\x00\xff"])
+def test_what_is_no_manifest(tmp_path: Path, text: str) -> None:
+    (tmp_path / "bundle.json").write_text(text, encoding="latin-1")
+    with pytest.raises(BundleError) as caught:
+        load_manifest(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError, match="no bundle at"):
+        load_manifest(tmp_path / "none")
+    with pytest.raises(BundleError, match="no model bundle"):
+        load_manifest(tmp_path)
+
+
+def test_a_missing_field_is_named(data: dict[str, Any]) -> None:
+    for field in ("sample_rate", "latent", "window", "views", "features", "sampler", "decoder"):
+        less = {key: value for key, value in data.items() if key != field}
+        with pytest.raises(BundleError, match=field):
+            Manifest.from_dict(less)
+
+
+def test_writing_hashes_what_is_there_but_notes(folder: Path, tmp_path: Path) -> None:
+    make_tiny_bundle(tmp_path)
+    (tmp_path / "README.md").write_text("a card")
+    (tmp_path / "dit.onnx.data").write_bytes(b"weights")
+    written = write_manifest(tmp_path, load_manifest(tmp_path))
+    assert set(written.files) == {*load_manifest(folder).files, "dit.onnx.data"}
+    assert written.files["dit.onnx.data"].bytes == 7
+    assert load_manifest(tmp_path) == written
+
+
+def test_writing_without_a_graph_is_refused(tmp_path: Path) -> None:
+    make_tiny_bundle(tmp_path)
+    manifest = load_manifest(tmp_path)
+    (tmp_path / "dit.onnx").unlink()
+    with pytest.raises(BundleError, match=r"dit\.onnx"):
+        write_manifest(tmp_path, manifest)
