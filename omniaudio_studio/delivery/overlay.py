@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -38,6 +40,19 @@ class Cancel(Protocol):
     def check(self) -> None: ...
 
 
+@dataclass(frozen=True)
+class OverlayProgress:
+    """How far an overlay is; the same fields as a generation's reports."""
+
+    stage: str
+    done: float
+    """Seconds of picture written."""
+    total: float
+    """Seconds in all."""
+    eta: float | None
+    """Seconds of work left, None while unknown."""
+
+
 def write_overlay(
     info: ClipInfo,
     foa_path: str | Path,
@@ -50,7 +65,7 @@ def write_overlay(
     max_width: int = 1920,
     crf: int = 23,
     overwrite: bool = False,
-    progress: Callable[[float, float], None] | None = None,
+    progress: Callable[[Any], None] | None = None,
     cancel: Cancel | None = None,
 ) -> None:
     """Write the clip as an equirectangular 360 MP4 with the field's energy over it.
@@ -71,8 +86,8 @@ def write_overlay(
     duration : float, optional
         Seconds; by default as long as both clip and field last.
     yaw : float
-        Degrees by which the front of ``foa_path`` was moved to the left for delivery (a request's
-        ``yaw``): it is turned back, since the picture is not turned.
+        Radians. What was at this azimuth of the clip is the front of ``foa_path`` (a sound-only
+        delivery's yaw): the field is turned back, since the picture is not turned.
     convention : str
         Of ``foa_path``, as for `media.audio.FoaReader`.
     max_width : int
@@ -81,7 +96,7 @@ def write_overlay(
         x264's quality, 0 to 51, less is better.
     overwrite : bool
     progress : callable, optional
-        Called with the seconds of picture written and their total.
+        Called with an `OverlayProgress` some times a second and at the end.
     cancel : object with ``check()``, optional
         Called for every picture.
 
@@ -99,15 +114,14 @@ def write_overlay(
     from omniaudio_studio.media.video import exact_rate
 
     require_360(info)
-    turn = math.radians(yaw)
     fps = exact_rate(info.fps)
     with written_whole(Path(output), overwrite=overwrite) as temporary:
         with FoaReader(foa_path, convention) as reader:
-            field = _turned(_blocks(reader, cancel), turn)
+            field = _turned(_blocks(reader, cancel), yaw)
             covariances, seconds = _covariances(field, reader.rate, float(fps))
         length = _length(info, start, duration, seconds)
         with FoaReader(foa_path, convention) as reader:
-            sound = _Sound(_turned(_blocks(reader, cancel), turn), reader.rate)
+            sound = _Sound(_turned(_blocks(reader, cancel), yaw), reader.rate)
             moments = _Moments(covariances, float(fps))
             _write(
                 info,
@@ -134,7 +148,7 @@ def _write(
     sound: _Sound,
     max_width: int,
     crf: int,
-    progress: Callable[[float, float], None] | None,
+    progress: Callable[[Any], None] | None,
     cancel: Cancel | None,
 ) -> None:
     from omniaudio_studio.media.frames import iter_views, sample_times
@@ -147,6 +161,7 @@ def _write(
     times = sample_times(start, length, float(fps))
     view = View("picture", "equirect", width, height)
     samples = round(length * sound.rate)
+    report = _Report(progress, length)
     with VideoWriter(
         path, width, height, fps, spherical=False, audio_rate=sound.rate, crf=crf
     ) as writer:
@@ -157,9 +172,25 @@ def _write(
             writer.write_frame(painter.paint(views["picture"], covariance, strength))
             until = min(round((index + 1) / fps * sound.rate), samples)
             writer.write_audio(sound.take(until - writer.samples))
-            if progress is not None:
-                progress(min((index + 1) / float(fps), length), length)
+            report.advance(min((index + 1) / float(fps), length))
     mark_in_place(path, spherical_boxes(yaw=info.yaw, pitch=info.pitch, roll=info.roll))
+
+
+class _Report:
+    """Tells how far the work is, at most ten times a second and when it is done."""
+
+    def __init__(self, receiver: Callable[[Any], None] | None, total: float) -> None:
+        self._receiver = receiver
+        self._total = total
+        self._begun = self._last = time.monotonic()
+
+    def advance(self, done: float) -> None:
+        now = time.monotonic()
+        if self._receiver is None or (now - self._last < 0.1 and done < self._total):
+            return
+        self._last = now
+        left = (now - self._begun) * (self._total - done) / done if done > 0 else None
+        self._receiver(OverlayProgress("overlay", done, self._total, left))
 
 
 def _blocks(reader: Any, cancel: Cancel | None) -> Iterator[Foa]:

@@ -162,6 +162,8 @@ def _dots(
     axes: Axes, measurement: Measurement, degrees: NDArray[np.float64], colour: str, size: float
 ) -> None:
     """The direction of every frame; dots fade where the field has no clear direction."""
+    if not len(degrees):
+        return
     faded: Any = np.clip(1 - measurement.diffuseness, 0.05, 1)
     axes.scatter(
         degrees,

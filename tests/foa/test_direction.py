@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omniaudio_studio.foa.convention import from_ambix
+from omniaudio_studio.foa.convention import Foa, from_ambix
 from omniaudio_studio.foa.covariance import FrameCovariances, covariance, frame_covariances
 from omniaudio_studio.foa.direction import (
     anglegram,
@@ -117,9 +117,9 @@ def test_left_is_in_the_left_half_of_the_map() -> None:
 def test_directions_frame_by_frame() -> None:
     rate = 1000
     rng = np.random.default_rng(1)
-    parts = [
+    parts: list[Foa] = [
         encode_plane_wave(rng.standard_normal(500), 1.0, 0.2),
-        np.zeros((4, 500)),
+        np.zeros((4, 500), np.float32),
         encode_plane_wave(0.1 * rng.standard_normal(250), -2.0, -0.7),
     ]
     track = direction_per_frame(np.concatenate(parts, axis=1), rate, 0.5)
@@ -242,7 +242,7 @@ def test_agrees_with_spaudiopy() -> None:
     np.testing.assert_allclose(energy_map(foa, width, height), 4 * np.pi * beams, rtol=1e-4)
     # Its estimator of one source (MUSIC), on a fine grid, and our direction of arrival.
     single = encode_plane_wave(rng.standard_normal(2000), *sources[0])
-    single = single + 0.05 * rng.standard_normal(single.shape)
+    single += 0.05 * rng.standard_normal(single.shape).astype(np.float32)
     azimuth, elevation = map(np.ravel, np.meshgrid(np.arange(0, 1, 0.02), np.arange(-1, 1, 0.02)))
     music = spaudiopy.parsa.sh_music(
         covariance(from_ambix(single, "n3d")), 1, azimuth, np.pi / 2 - elevation

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -170,7 +172,7 @@ def test_rotation_in_time_makes_no_zipper_noise() -> None:
     rate = 48000
     sine = np.sin(2 * np.pi * 1000 * np.arange(rate) / rate)
     field = encode_plane_wave(sine, 0.2, 0.4)
-    turned = rotate_along(field, [0, 1], [[0, 0, 0], [2.0, 0.5, -1.0]], rate)
+    turned = rotate_along(field, [0, 1], [[0.0, 0.0, 0.0], [2.0, 0.5, -1.0]], rate)
     spectrum = np.abs(np.fft.rfft(turned[1:] * np.blackman(rate))) ** 2
     high = np.fft.rfftfreq(rate, 1 / rate) > 4000
     assert 10 * np.log10(spectrum[:, high].sum() / spectrum.sum()) < -100
@@ -190,9 +192,9 @@ def test_turning_keeps_energy_and_takes_the_short_way() -> None:
 @pytest.mark.parametrize(
     "orientations", [[[0, 0]], [[0, 0, 0, 0]], [[np.nan, 0, 0, 0]], np.zeros(())]
 )
-def test_orientations_must_make_sense(orientations: object) -> None:
+def test_orientations_must_make_sense(orientations: Any) -> None:
     with pytest.raises(ValueError, match="expected"):
-        rotate_along(np.zeros((4, 5)), [0], orientations, 48000)  # type: ignore[arg-type]
+        rotate_along(np.zeros((4, 5)), [0], orientations, 48000)
 
 
 def test_matrix_must_be_three_by_three() -> None:
