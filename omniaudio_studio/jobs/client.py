@@ -122,7 +122,8 @@ class WorkerClient:
         try:
             with self.log.open("ab") as log:
                 process = subprocess.Popen(
-                    [self.python, "-m", "omniaudio_studio.jobs.worker"],
+                    # -P: what lies in the current folder is not the package.
+                    [self.python, "-P", "-m", "omniaudio_studio.jobs.worker"],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,

@@ -81,7 +81,7 @@ def open_generator(request: GenerateRequest, previous: Generator | None = None) 
         previous is not None
         and previous.provider == choose_provider(request.device)
         and previous.bundle.path == bundle.path
-        and previous.bundle.sha256 == bundle.sha256
+        and previous.bundle.manifest == bundle.manifest  # with the hash of every file
     ):
         return previous
     return Generator(bundle, device=request.device)

@@ -1,0 +1,31 @@
+"""Clips and bundles that several folders of tests use; each is made once per run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.small_clip import make_small_clip
+
+
+@pytest.fixture(scope="session")
+def small_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds of 360 video with a tone."""
+    return make_small_clip(tmp_path_factory.mktemp("clip") / "small.mp4")
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle whose graphs run in milliseconds."""
+    from tests.support.tiny_bundle import make_tiny_bundle
+
+    return make_tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def slow_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle whose DiT takes many seconds."""
+    from tests.support.slow_bundle import make_slow_bundle
+
+    return make_slow_bundle(tmp_path_factory.mktemp("bundles") / "slow")

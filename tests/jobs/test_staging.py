@@ -1,0 +1,127 @@
+"""Outputs appear together or not at all."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from omniaudio_studio.errors import MissingFileError, OptionError, OutputError, OutputExistsError
+from omniaudio_studio.jobs import staging as module
+from omniaudio_studio.jobs.staging import Staging, check_distinct, remove_all, require_file
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_nothing_is_there_before_the_commit_and_all_of_it_afterwards(tmp_path: Path) -> None:
+    finals = [tmp_path / "a.wav", tmp_path / "a.json"]
+    with Staging(finals) as staging:
+        for final in finals:
+            staging.path(final).write_text(final.name)
+        staging.extra("a.wav").write_text("not an output")
+        assert names(tmp_path) == {staging.folder.name}
+        staging.commit()
+    assert names(tmp_path) == {"a.wav", "a.json"}
+    assert finals[1].read_text() == "a.json"
+
+
+def test_an_error_leaves_nothing_and_the_old_file_as_it_was(tmp_path: Path) -> None:
+    final = tmp_path / "a.wav"
+    final.write_text("old")
+    with pytest.raises(RuntimeError), Staging([final], overwrite=True) as staging:
+        staging.path(final).write_text("new")
+        raise RuntimeError
+    assert names(tmp_path) == {"a.wav"}
+    assert final.read_text() == "old"
+
+
+def test_what_exists_is_refused_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("mine")
+    with pytest.raises(OutputExistsError), Staging([tmp_path / "a.wav", tmp_path / "a.json"]):
+        pytest.fail("entered")
+    assert names(tmp_path) == {"a.json"}
+
+
+def test_a_file_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    final = tmp_path / "a.wav"
+    with pytest.raises(OutputExistsError, match="meanwhile"), Staging([final]) as staging:
+        staging.path(final).write_text("new")
+        final.write_text("someone else's")
+        staging.commit()
+    assert final.read_text() == "someone else's"
+
+
+def test_a_commit_that_fails_half_way_puts_everything_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, fresh = tmp_path / "old.wav", tmp_path / "fresh.wav"
+    old.write_text("old")
+    replace = Path.replace
+
+    def failing(self: Path, target: Path) -> Path:
+        if target == fresh:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return replace(self, target)
+
+    with (
+        pytest.raises(OutputError, match="disk is full"),
+        Staging([old, fresh], overwrite=True) as staging,
+    ):
+        staging.path(old).write_text("new")
+        staging.path(fresh).write_text("new")
+        monkeypatch.setattr(Path, "replace", failing)
+        staging.commit()
+    assert names(tmp_path) == {"old.wav"}
+    assert old.read_text() == "old"
+
+
+def test_a_system_error_names_the_users_file(tmp_path: Path) -> None:
+    final = tmp_path / "a.wav"
+    with pytest.raises(OutputError) as caught, Staging([final]) as staging:
+        raise OutputError(f"cannot write {staging.path(final)}: the disk is full")
+    assert str(caught.value) == f"cannot write {final}: the disk is full"
+
+
+def test_a_forgotten_output_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="nothing was written"), Staging([tmp_path / "a"]) as one:
+        one.commit()
+    assert names(tmp_path) == set()
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="/proc is Linux's")
+def test_a_folder_that_takes_no_files(tmp_path: Path) -> None:
+    with pytest.raises(OutputError), Staging([Path("/proc/out.wav")]):
+        pytest.fail("entered")
+    with pytest.raises(OutputError, match="does not exist"), Staging([tmp_path / "no" / "a.wav"]):
+        pytest.fail("entered")
+
+
+def test_the_last_resort_takes_every_folder_away(tmp_path: Path) -> None:
+    staging = Staging([tmp_path / "a.wav"]).__enter__()
+    staging.path(tmp_path / "a.wav").write_text("half")
+    remove_all()
+    assert names(tmp_path) == set()
+    staging.__exit__(None, None, None)
+    assert not module._active
+
+
+def test_outputs_must_differ_from_inputs_and_from_one_another(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.wav"
+    clip.write_text("clip")
+    (tmp_path / "link.wav").symlink_to(clip)
+    for outputs in ([clip], [tmp_path / "link.wav"], [tmp_path / "." / "clip.wav"]):
+        with pytest.raises(OptionError, match="also an input"):
+            check_distinct(outputs, [clip])
+    with pytest.raises(OptionError, match="one file"):
+        check_distinct([tmp_path / "A.wav", tmp_path / "a.wav"], [])
+    check_distinct([tmp_path / "out.wav"], [clip])
+
+
+def test_a_missing_file_and_a_folder_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError, match="no such file"):
+        require_file(tmp_path / "no.mp4", "the clip")
+    with pytest.raises(MissingFileError, match="is a folder"):
+        require_file(tmp_path, "the clip")
