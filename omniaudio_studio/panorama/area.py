@@ -35,6 +35,8 @@ class AreaRemap:
     remap : Remap, BlendedRemap or None
         From there to the result, ``samples`` times as large on both axes; None: already there.
     samples : int
+    cells : (int, int)
+        How many pictures lie side by side in the source; averaging keeps them apart.
     """
 
     shape: tuple[int, int]
@@ -42,11 +44,12 @@ class AreaRemap:
     small: tuple[int, int]
     remap: Remap | BlendedRemap | None
     samples: int
+    cells: tuple[int, int] = (1, 1)
 
     def apply(self, image: NDArray) -> NDArray:
         """As ``Remap.apply``."""
         check_image(image, self.shape)
-        result = shrink(image[self.crop], *self.small)
+        result = shrink(image[self.crop], *self.small, self.cells)
         if self.remap is not None:
             result = self.remap.apply(result)
             if self.samples > 1:
@@ -80,10 +83,12 @@ def area_remap(source: Projection, target: Projection) -> AreaRemap:
     )
     stride = coarse / max(small.pixel_angle)
     samples = min(max(math.ceil(stride / _STRIDE), 1), _MOST_SAMPLES)
+    if target.width % target.cells[0]:
+        samples = 1  # a pixel on the border of two faces must not show both
     remap = remap_between(small, target.resized(target.width * samples, target.height * samples))
     crop, remap = _cropped(source, small, remap)
     small_shape = (remap.shape[1], remap.shape[0])
-    return AreaRemap(shape, crop, small_shape, remap, samples)
+    return AreaRemap(shape, crop, small_shape, remap, samples, source.cells)
 
 
 def _pixel_angles(source: Projection, target: Projection) -> tuple[float, float]:
@@ -149,11 +154,11 @@ def _cropped(
     )
 
 
-def shrink(image: NDArray, width: int, height: int) -> NDArray:
+def shrink(image: NDArray, width: int, height: int, cells: tuple[int, int] = (1, 1)) -> NDArray:
     """Average an image down to ``width`` x ``height``, neither larger than its own.
 
     Averaging over fractions of pixels is slow in OpenCV: whole pixels first, as far as they go
-    without showing.
+    without showing, and without mixing the pictures of a layout of ``cells``.
     """
     import cv2
 
@@ -161,7 +166,8 @@ def shrink(image: NDArray, width: int, height: int) -> NDArray:
     if (columns, rows) == (width, height):
         return image
     if columns % width or rows % height:
-        across, down = _first_step(columns, width), _first_step(rows, height)
+        across = _first_step(columns, width, cells[0])
+        down = _first_step(rows, height, cells[1])
         if across * down > 1:
             image = _area(cv2, image, columns // across, rows // down)
     if image.shape[:2] != (height, width):
@@ -169,9 +175,10 @@ def shrink(image: NDArray, width: int, height: int) -> NDArray:
     return image
 
 
-def _first_step(side: int, wanted: int) -> int:
-    """The largest whole divisor that leaves at least twice the wanted side."""
-    return max(k for k in range(1, max(side // (2 * wanted), 1) + 1) if side % k == 0)
+def _first_step(side: int, wanted: int, cells: int) -> int:
+    """The largest whole divisor that leaves at least twice the wanted side, in whole cells."""
+    count = side // cells if side % cells == 0 else side
+    return max(k for k in range(1, max(side // (2 * wanted), 1) + 1) if count % k == 0)
 
 
 def _area(cv2: ModuleType, image: NDArray, width: int, height: int) -> NDArray:

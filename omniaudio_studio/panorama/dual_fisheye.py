@@ -12,6 +12,8 @@ from omniaudio_studio.errors import OptionError
 from omniaudio_studio.panorama.sphere import Array, check_size
 
 DEFAULT_FOV = 190.0
+# Share of the overlap in which the lenses are mixed.
+_MIXED = 0.8
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class DualFisheye:
         Of the whole picture; the width even.
     fov : float
         Of one lens, degrees, between 0 and 360, both excluded. Above 180 the pictures overlap;
-        read as a source they are mixed across all of the overlap.
+        read as a source they are mixed there (``front_share``).
     stretch : float
         Height over width of a pixel (1: square); other values come from resizing one axis more.
     """
@@ -109,10 +111,11 @@ class DualFisheye:
     def front_share(self, direction: Array) -> Array:
         """How much of a direction's colour comes from the front lens, 0 to 1.
 
-        Falls linearly with the angle across the overlap; without one it is 1 in front, else 0.
+        Falls linearly with the angle across the middle of the overlap, leaving out the pixels at
+        either rim, which are dark in real lenses; without an overlap it is 1 in front, else 0.
         """
         angle = np.arctan2(np.hypot(direction[1], direction[2]), direction[0])
-        overlap = math.radians(self.fov) - np.pi
+        overlap = _MIXED * (math.radians(self.fov) - np.pi)
         if overlap <= 0:
             return (angle <= np.pi / 2).astype(float)
         result: Array = np.clip(0.5 + (np.pi / 2 - angle) / overlap, 0.0, 1.0)

@@ -173,6 +173,7 @@ def _frame(layout: FaceLayout, margin: int) -> tuple[list[int], list[int], Index
     inner = [int(np.ceil(skip_x + c * across - 0.5)) for c in (1, 2)]
     columns = [0, *inner, layout.width]
     rows = [0, layout.height // 2, layout.height]
+    edges_x, edges_y = np.array(columns), np.array(rows)
     targets: list[NDArray] = []
     sources: list[NDArray] = []
     for r, (top, bottom) in enumerate(pairwise(rows)):
@@ -184,11 +185,12 @@ def _frame(layout: FaceLayout, margin: int) -> tuple[list[int], list[int], Index
             beyond = (u < left) | (u >= right) | (v < top) | (v >= bottom)
             u, v = u[beyond], v[beyond]
             rays = layout._in_face(np.full(u.shape, c), np.full(u.shape, r), u, v)
-            x, y = (np.rint(pixel).astype(np.intp) for pixel in layout.pixel(rays))
+            x, y, column, row = layout._locate(rays)
+            # Rounding must not step over the face's edge into whatever cell lies beside it.
+            x = np.clip(np.rint(x), edges_x[column], edges_x[column + 1] - 1)
+            y = np.clip(np.rint(y), edges_y[row], edges_y[row + 1] - 1)
             place = np.stack([v + (2 * r + 1) * margin, u + (2 * c + 1) * margin])
             targets.append(place.astype(np.intp))
-            sources.append(
-                np.stack([np.clip(y, 0, layout.height - 1), np.clip(x, 0, layout.width - 1)])
-            )
+            sources.append(np.stack([y, x]).astype(np.intp))
     target, source = np.concatenate(targets, axis=1), np.concatenate(sources, axis=1)
     return columns, rows, (target[0], target[1]), (source[0], source[1])

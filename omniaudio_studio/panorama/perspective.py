@@ -109,12 +109,16 @@ class Perspective:
         return np.where(inside, u, np.nan), np.where(inside, v, np.nan)
 
     def resized(self, width: int, height: int) -> Perspective:
-        """The same field of view, both ways, in other pixels."""
-        vertical = self.vertical_fov
-        if vertical is None:
-            down = self._steps[1]
-            vertical = math.degrees(2 * math.atan(down * self.height / 2))
-        return replace(self, width=width, height=height, vertical_fov=vertical)
+        """The same part of the sphere, from outer edge to outer edge, in other pixels."""
+        across, down = self._steps
+        return replace(
+            self,
+            width=width,
+            height=height,
+            fov=math.degrees(2 * math.atan(across * self.width / 2)),
+            vertical_fov=math.degrees(2 * math.atan(down * self.height / 2)),
+            ends_included=False,
+        )
 
     def extended(self, image: NDArray, margin: int) -> NDArray:
         return image

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Literal
 
@@ -145,7 +145,13 @@ def _build(
     for here, directions in _bands(target):
         weight[here] = np.nan_to_num(source.front_share(directions))
     first, second = (_build_one(Lens(source, lens), target, interpolation) for lens in (0, 1))
-    return BlendedRemap(first, second, weight)
+    return BlendedRemap(_blackened(first, weight > 0), _blackened(second, weight < 1), weight)
+
+
+def _blackened(remap: Remap, used: NDArray[np.bool_]) -> Remap:
+    """Without a mask where it would blacken only pixels that count for nothing."""
+    outside = None if remap.outside is None else remap.outside & used
+    return replace(remap, outside=outside if outside is not None and outside.any() else None)
 
 
 def _bands(target: Projection) -> Iterator[tuple[slice, Array]]:

@@ -228,6 +228,10 @@ def _plan(view: View, source: Projection) -> Callable[[NDArray], NDArray]:
         side = max(source.width, source.height)
         longer = max(view.width, view.height)
         flat = view.projection().resized(source.width, source.height)
+        if flat != source:
+            # Frames of other layouts become the usual 2:1 panorama first, as wide as they are.
+            rows = source.height if isinstance(source, Equirect) else -(-source.width // 2)
+            flat = flat.resized(source.width, rows)
         upright = None if flat == source else area_remap(source, flat).apply
         return lambda image: _pad_square(
             image if upright is None else upright(image), side, longer, view.width, view.height
@@ -240,13 +244,23 @@ def _plan(view: View, source: Projection) -> Callable[[NDArray], NDArray]:
 
 
 def _pad_square(image: NDArray, side: int, longer: int, width: int, height: int) -> NDArray:
+    """Black to a square of ``side``, bicubic to ``longer``, centre crop.
+
+    Pillow, since its bicubic filter widens while shrinking, as CLIP's own preprocessing does. It
+    filters columns, rounds, then filters rows, so black rows may as well be added in between.
+    """
     from PIL import Image
 
     rows, columns = image.shape[:2]
-    square = np.zeros((side, side, 3), np.uint8)
-    top, left = (side - rows) // 2, (side - columns) // 2
-    square[top : top + rows, left : left + columns] = image
-    # Pillow, since its bicubic filter widens while shrinking, as CLIP's own preprocessing does.
+    if columns < side:
+        wide = np.zeros((rows, side, 3), np.uint8)
+        left = (side - columns) // 2
+        wide[:, left : left + columns] = image
+        image = wide
+    narrow = Image.fromarray(image).resize((longer, rows), Image.Resampling.BICUBIC)
+    square = np.zeros((side, longer, 3), np.uint8)
+    top = (side - rows) // 2
+    square[top : top + rows] = np.asarray(narrow)
     resized = np.asarray(Image.fromarray(square).resize((longer, longer), Image.Resampling.BICUBIC))
     top, left = (longer - height) // 2, (longer - width) // 2
     return np.ascontiguousarray(resized[top : top + height, left : left + width])
