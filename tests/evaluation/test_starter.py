@@ -51,7 +51,7 @@ def test_it_is_plain_data_and_a_table(report):
     data = json.loads(json.dumps(report.as_dict()))
     assert data["errors"]["generated"]["all"]["count"] == 5
     assert data["settings"]["steps"] > 0 and data["settings"]["cfg"] >= 0
-    assert len(data["scenes"]) == 6 and data["speed"] > 0
+    assert len(data["scenes"]) == 5 and data["speed"] > 0
     assert data["provider"] == "CPUExecutionProvider"
     from rich.console import Console
 
