@@ -14,6 +14,7 @@ from omniaudio_studio import __version__
 from omniaudio_studio.cli import (
     demo,
     doctor,
+    evaluate,
     generate,
     inspect,
     models,
@@ -62,6 +63,7 @@ app.command("measure")(inspect.measure)
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")
 app.add_typer(scenes.app, name="scenes")
+app.add_typer(evaluate.app, name="evaluate")
 app.command("train")(training.train)
 app.command("export")(training.export)
 

@@ -40,6 +40,5 @@ def demo(
         print_json(result.as_dict())
         return
     show_result(result.run, as_json=False)
-    print(f"{result.plot}  where the sound is, over time")
     print(f"{result.clip}  the clip itself")
     print(f"all of it is in {result.folder}")

@@ -79,6 +79,9 @@ def generate(
     overlay: Annotated[
         bool, typer.Option("--overlay", help="Also OUT.overlay.mp4: the energy over the picture.")
     ] = False,
+    plot: Annotated[
+        bool, typer.Option("--plot", help="Also OUT.png: direction and level over time.")
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace existing outputs.")
     ] = False,
@@ -108,8 +111,9 @@ def generate(
         "feature_rate": feature_rate,
     }
     chosen = {name: value for name, value in chosen.items() if value is not None}
-    if overlay:
-        chosen["deliverables"] = ("wav", "overlay")
+    if overlay or plot:
+        extra = [name for name, wanted in (("overlay", overlay), ("plot", plot)) if wanted]
+        chosen["deliverables"] = ("wav", *extra)
     if sidecar is not None:
         request = None
         given = [name for name in (*chosen, "shots" if shots else "") if name]
@@ -155,6 +159,8 @@ def show_result(result: RunResult, *, as_json: bool) -> None:
         print(f"{take.sidecar}  how to make it again")
         if take.overlay is not None:
             print(f"{take.overlay}  the sound field over the picture")
+        if take.plot is not None:
+            print(f"{take.plot}  where the sound is, and how loud, over time")
     print(
         f"{seconds_text(result.seconds)} ({result.realtime:.2f} times real time) "
         f"on {result.provider}: {result.reason}"

@@ -64,14 +64,13 @@ def measure(
     def work(cancel: CancelToken) -> Measurement:
         from omniaudio_studio.delivery.measure import measure as measure_field
         from omniaudio_studio.delivery.plots import plot_measurement
-        from omniaudio_studio.files import check_output, written_whole
+        from omniaudio_studio.files import check_output
 
         if plot is not None:
             check_output(plot, overwrite=overwrite)
-        measurement = measure_field(sound, convention=convention)
+        measurement = measure_field(sound, convention=convention, cancel=cancel)
         if plot is not None:
-            with written_whole(plot, overwrite=overwrite) as temporary:
-                plot_measurement(measurement, temporary)
+            plot_measurement(measurement, plot, overwrite=overwrite)
         return measurement
 
     measurement = run_cancellable(work)

@@ -24,7 +24,7 @@ STEREO_LAYOUTS = ("auto", "mono", "top-bottom", "left-right")
 SAMPLERS = ("euler",)
 DEVICES = ("auto", "cpu", "cuda", "directml", "coreml")
 SUBTYPES = ("float32", "pcm24")
-DELIVERABLES = ("wav", "overlay")
+DELIVERABLES = ("wav", "overlay", "plot")
 
 MAX_SEED = 2**64 - 1
 MAX_STEPS = 1000
@@ -118,7 +118,8 @@ class GenerateRequest:
     mix
         Gain (linear, 0 to 10) of the camera's own sound as a bed under the generated field.
     deliverables
-        "wav" always; "overlay" adds the clip with the field's energy drawn over it.
+        "wav" always; "overlay" adds the clip with the field's energy drawn over it, "plot" a
+        picture of direction and level over time.
     overwrite
         Replace existing outputs.
     """

@@ -14,6 +14,7 @@ class TakeResult:
     wav: Path
     sidecar: Path
     overlay: Path | None
+    plot: Path | None
     seed: int
     samples: int
     sha256: str
@@ -54,7 +55,7 @@ class RunResult:
         """Plain data, ready for JSON."""
         data = asdict(self)
         for take in data["takes"]:
-            for name in ("wav", "sidecar", "overlay"):
+            for name in ("wav", "sidecar", "overlay", "plot"):
                 take[name] = None if take[name] is None else str(take[name])
         data["takes"] = list(data["takes"])
         data["warnings"] = list(data["warnings"])

@@ -42,25 +42,33 @@ class TakeFiles:
     wav: Path
     sidecar: Path
     overlay: Path | None
+    plot: Path | None
 
     def all(self) -> tuple[Path, ...]:
         """Every file."""
-        return tuple(path for path in (self.wav, self.sidecar, self.overlay) if path is not None)
+        every = (self.wav, self.sidecar, self.overlay, self.plot)
+        return tuple(path for path in every if path is not None)
 
 
 def take_files(request: GenerateRequest) -> list[TakeFiles]:
     """The files that a request makes, take by take.
 
     Take 1 is OUT.wav, take 2 OUT-take2.wav and so on, each with its sidecar ``<stem>.json`` and,
-    where asked for, ``<stem>.overlay.mp4``.
+    where asked for, ``<stem>.overlay.mp4`` and ``<stem>.png``.
     """
     files = []
     for index in range(request.takes):
         wav = request.take_output(index)
-        overlay = None
-        if "overlay" in request.deliverables:
-            overlay = wav.with_name(f"{wav.stem}.overlay.mp4")
-        files.append(TakeFiles(wav, sidecar_path(wav), overlay))
+        overlay = wav.with_name(f"{wav.stem}.overlay.mp4")
+        plot = wav.with_suffix(".png")
+        files.append(
+            TakeFiles(
+                wav,
+                sidecar_path(wav),
+                overlay if "overlay" in request.deliverables else None,
+                plot if "plot" in request.deliverables else None,
+            )
+        )
     return files
 
 
@@ -213,14 +221,16 @@ class _Job:
         if expected is not None:
             self._check_expected(expected, generator, hashing)
         gains = self._write_sound(info, samples, generator)
-        if "overlay" in request.deliverables:
-            self._write_overlays(info)
+        for files in self.files:
+            self._write_overlay(info, files)
+            self._write_plot(files)
         clip_sha256 = hashing.result()
         takes = [
             TakeResult(
                 wav=files.wav,
                 sidecar=files.sidecar,
                 overlay=files.overlay,
+                plot=files.plot,
                 seed=request.for_take(index).seed,
                 samples=samples,
                 sha256=file_sha256(self.staging.path(files.wav), self.cancel),
@@ -342,21 +352,32 @@ class _Job:
 
         return MonoBed(mono(), request.mix)
 
-    def _write_overlays(self, info: ClipInfo) -> None:
+    def _write_overlay(self, info: ClipInfo, files: TakeFiles) -> None:
+        if files.overlay is None:
+            return
         from omniaudio_studio.delivery.overlay import write_overlay
 
-        for files in self.files:
-            assert files.overlay is not None
-            write_overlay(
-                info,
-                self.staging.path(files.wav),
-                self.staging.path(files.overlay),
-                start=self.request.start,
-                # The picture keeps its own front: the sound is turned back.
-                yaw=math.radians(self.request.yaw),
-                progress=self.progress,
-                cancel=self.cancel,
-            )
+        write_overlay(
+            info,
+            self.staging.path(files.wav),
+            self.staging.path(files.overlay),
+            start=self.request.start,
+            # The picture keeps its own front: the sound is turned back.
+            yaw=math.radians(self.request.yaw),
+            convention="ambix",
+            progress=self.progress,
+            cancel=self.cancel,
+        )
+
+    def _write_plot(self, files: TakeFiles) -> None:
+        if files.plot is None:
+            return
+        from omniaudio_studio.delivery.measure import measure
+        from omniaudio_studio.delivery.plots import plot_measurement
+
+        wav = self.staging.path(files.wav)
+        measurement = measure(wav, "ambix", cancel=self.cancel)
+        plot_measurement(measurement, self.staging.path(files.plot))
 
 
 def _difference(expected: Reproduction, provider: str) -> str:

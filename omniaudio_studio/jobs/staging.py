@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -22,6 +23,7 @@ from omniaudio_studio.errors import (
 from omniaudio_studio.files import check_output, reason
 
 _active: set[Path] = set()
+_made: set[Path] = set()
 
 
 class Staging:
@@ -114,6 +116,36 @@ def remove_all() -> None:
     """Last resort before a hard exit: take away every staging folder of this process."""
     for folder in list(_active):
         shutil.rmtree(folder, ignore_errors=True)
+    for folder in list(_made):
+        with suppress(OSError):
+            folder.rmdir()
+
+
+@contextmanager
+def made_folder(folder: Path) -> Iterator[None]:
+    """Make a folder for outputs where it is missing; an error takes it away again if it is empty.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made.
+    """
+    if folder.is_dir():
+        yield
+        return
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {folder}: {reason(error)}") from error
+    _made.add(folder)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            folder.rmdir()
+        raise
+    finally:
+        _made.discard(folder)
 
 
 def check_distinct(finals: Sequence[Path], inputs: Sequence[Path]) -> None:
