@@ -265,7 +265,10 @@ class _Run:
         return self._sessions[graph].run({"frames": frames}, self._cancel)["features"]
 
     def _decode(self, latents: Array) -> Array:
-        return self._sessions["vae_decoder"].run({"z": latents}, self._cancel)["audio"]
+        audio = self._sessions["vae_decoder"].run({"z": latents}, self._cancel)["audio"]
+        return self._shaped(
+            "vae_decoder", audio, (1, 4, latents.shape[2] * self._manifest.latent.hop)
+        )
 
     def shot(
         self, shot: Shot, takes: Sequence[_Take], features: Iterator[Mapping[str, Array]]
@@ -296,10 +299,12 @@ class _Run:
             {name: value[None] for name, value in features.items()}, self._cancel
         )
         local = outputs["local"]
+        count = len(next(iter(features.values())))
+        self._shaped("conditioner", local, (1, count, local.shape[-1]))
         matrix = resampling_matrix(
             self._manifest.features.resampling,
             latents,
-            local.shape[1],
+            count,
             self._manifest.sample_rate / self._manifest.latent.hop,
             self._plan.feature_rate,
         )
@@ -321,17 +326,34 @@ class _Run:
             self._model, inputs, self._manifest.guidance.drop, shot.cfg,
             self._manifest.guidance.rescale,
         )  # fmt: skip
-        x = euler(
-            velocity,
-            noise[None],
-            self._schedule,
-            before_step=clamp(known, noise),
-            callback=lambda step, x: self._meter.advance("sampling"),
-        )
+        # Where a guidance scale is beyond all use, that is told once, at the end.
+        with np.errstate(over="ignore", invalid="ignore"):
+            x = euler(
+                velocity,
+                noise[None],
+                self._schedule,
+                before_step=clamp(known, noise),
+                callback=lambda step, x: self._meter.advance("sampling"),
+            )
+        if not np.isfinite(x).all():
+            raise BundleError(
+                f"the model {self._manifest.name!r} gave values that are not a number "
+                f"(cfg {shot.cfg:g}, {self._plan.steps} steps); use a smaller cfg"
+            )
         return x[0]
 
     def _model(self, x: Array, t: Array, inputs: Mapping[str, Array]) -> Array:
-        return self._sessions["dit"].run({"x": x, "t": t, **inputs}, self._cancel)["v"]
+        v = self._sessions["dit"].run({"x": x, "t": t, **inputs}, self._cancel)["v"]
+        return self._shaped("dit", v, x.shape)
+
+    def _shaped(self, graph: str, values: Array, shape: tuple[int, ...]) -> Array:
+        """The values, refused where their shape is not the contract's."""
+        if values.shape != shape:
+            raise BundleError(
+                f"{self._sessions[graph].path}: expected a result of shape {shape}, found "
+                f"{values.shape}; export the model again, with the rates of its bundle.json"
+            )
+        return values
 
     def _hear(self, take: _Take, blocks: Iterator[Array]) -> None:
         """Hand decoded blocks on."""
