@@ -14,6 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from omniaudio_studio.bundles.fields import REPAIR, Fields
+from omniaudio_studio.bundles.parts import (
+    BundleView,
+    Decoder,
+    Features,
+    FileEntry,
+    Guidance,
+    Latent,
+    Licence,
+    Provenance,
+    Sampler,
+    WindowSize,
+)
 from omniaudio_studio.bundles.paths import DOCUMENT_SUFFIXES, safe_name, sha256_of
 from omniaudio_studio.errors import BundleError, MissingFileError, OptionError
 from omniaudio_studio.panorama.views import FITS, KINDS, RULES, View
@@ -24,97 +36,6 @@ GRAPHS = ("conditioner", "dit", "vae_decoder")  # every bundle has these, and it
 RESAMPLINGS = ("nearest", "linear", "spline-aligned")
 SCHEDULES = ("linear",)
 CHANNELS = "WYZX"
-
-
-@dataclass(frozen=True)
-class Licence:
-    """What the weights may be used for. ``commercial`` is false where that is forbidden."""
-
-    id: str
-    name: str
-    commercial: bool
-    notice: str = ""
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """What the model was trained on, and by which command."""
-
-    data: tuple[str, ...] = ()
-    command: str = ""
-    created: str = ""
-    software: str = ""
-
-
-@dataclass(frozen=True)
-class Latent:
-    """Latent frames: ``rate`` per second, ``hop`` samples each, ``channels`` wide."""
-
-    rate: float
-    hop: int
-    channels: int
-
-
-@dataclass(frozen=True)
-class WindowSize:
-    """Trained length and the overlap of consecutive windows, in latent frames."""
-
-    length: int
-    overlap: int
-
-
-@dataclass(frozen=True)
-class BundleView:
-    """A picture the model sees, and the key of the graph that turns it into features."""
-
-    view: View
-    graph: str = "vision"
-
-    @property
-    def name(self) -> str:
-        """Name of the view, which is also the conditioner's input for it."""
-        return self.view.name
-
-
-@dataclass(frozen=True)
-class Features:
-    """Pictures per second, and how the local condition reaches the latent rate."""
-
-    rate: float
-    resampling: str = "linear"
-
-
-@dataclass(frozen=True)
-class Sampler:
-    """Defaults of the flow sampler."""
-
-    cfg: float
-    steps: int
-    schedule: str = "linear"
-
-
-@dataclass(frozen=True)
-class Guidance:
-    """DiT inputs that the unconditional branch replaces by zeros; ``rescale`` is phi in [0, 1]."""
-
-    drop: tuple[str, ...]
-    rescale: float = 0.0
-
-
-@dataclass(frozen=True)
-class Decoder:
-    """Latent frames of exact context on each side of a chunk, and the chunk's own length."""
-
-    context: int
-    chunk: int
-
-
-@dataclass(frozen=True)
-class FileEntry:
-    """What a file of the bundle must be."""
-
-    sha256: str
-    bytes: int
 
 
 @dataclass(frozen=True)
