@@ -220,12 +220,15 @@ def decode_audio(
     yield from _decoded(container, stream, damage)
 
 
+def nominal_rate(stream: VideoStream) -> Fraction:
+    """Pictures a second as the file states or libav guesses; 25 where neither makes sense."""
+    for rate in (stream.average_rate, stream.guessed_rate):
+        # Of two pictures Matroska's average may be 30000 a second.
+        if rate and 0 < rate <= 1000:
+            return rate
+    return Fraction(25)
+
+
 def _nominal_step(stream: VideoStream) -> int:
     assert stream.time_base is not None  # every opened stream has one
-    rate = stream.average_rate or stream.guessed_rate or Fraction(25)
-    return max(1, round(1 / (rate * stream.time_base)))
-
-
-def seconds(value: int | None, stream: Any) -> float:
-    """A timestamp of a stream in seconds; 0 where there is none."""
-    return float((value or 0) * stream.time_base)
+    return max(1, round(1 / (nominal_rate(stream) * stream.time_base)))

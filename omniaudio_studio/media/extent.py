@@ -7,7 +7,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from omniaudio_studio.media.container import Damage, decode_video, packets, video_streams
+from omniaudio_studio.media.container import (
+    Damage,
+    decode_video,
+    nominal_rate,
+    packets,
+    video_streams,
+)
 from omniaudio_studio.media.spherical import top_boxes
 
 if TYPE_CHECKING:
@@ -55,22 +61,21 @@ def measure_extent(
         Timestamp of the first picture, in the stream's clock.
     """
     assert stream.time_base is not None
-    step = 1 / (stream.average_rate or stream.guessed_rate or Fraction(25))
+    step = 1 / nominal_rate(stream)
     header = None if stream.duration is None else stream.duration * stream.time_base
     promised = header if header is not None else _promised(container, stream)
     cut, last_whole = _cut_off(path, container, stream)
-    if cut:
-        at = first_pts if last_whole is None else last_whole
+    if cut and last_whole is not None:
         end = (
-            _last_decoded(container, stream, at, step)
+            _last_decoded(container, stream, last_whole, step)
             or _last_decoded(container, stream, first_pts, step)
             or Fraction(0)
         )
     else:
         end, broken = _last_packets(container, stream, first_pts, promised, step)
-        cut = broken
+        cut = cut or broken
     found = max(Fraction(0), end - first_pts * stream.time_base)
-    if promised is not None and promised - found > max(_PROMISE_TOLERANCE, 2 * step):
+    if promised is not None and float(promised - found) > max(_PROMISE_TOLERANCE, float(2 * step)):
         # A container's own length may be that of its sound.
         cut = cut or header is not None or not _reaches(container, promised)
     # The header is exact where it only rounds differently from the packets.
@@ -91,9 +96,12 @@ def _promised(container: InputContainer, stream: VideoStream) -> Fraction | None
 
 def _cut_off(path: Path, container: InputContainer, stream: VideoStream) -> tuple[bool, int | None]:
     """Whether the file ends early by its own index, and the index time of the last whole packet."""
+    size = path.stat().st_size
+    if container.format.name == "mpegts":
+        # Whole packets only, of 188 bytes, or 192 on Blu-ray and in camcorders.
+        return bool(size % 188 and size % 192), None
     if "mp4" not in container.format.name:
         return False, None
-    size = path.stat().st_size
     with path.open("rb") as file:
         cut = any(box.end > size for box in top_boxes(file))
     entries = stream.index_entries

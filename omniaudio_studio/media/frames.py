@@ -151,7 +151,9 @@ def iter_views(
     """
     from omniaudio_studio.panorama.views import ViewRenderer
 
-    converter = _Converter(info, _widest_needed(views))
+    # The faces of a cube would have to stay whole pixels; others shrink by any factor.
+    shrinks = info.projection in ("equirectangular", "dual-fisheye")
+    converter = _Converter(info, _widest_needed(views) if shrinks else None)
     renderers = {view.name: ViewRenderer(view, info.projection, converter.size) for view in views}
 
     def render(frame: VideoFrame) -> dict[str, np.ndarray]:
@@ -174,6 +176,7 @@ def _at_times(
     damage = Damage()
     with opened_video(info.path) as (container, stream):
         position = 0
+        slack = _tolerance(stream)
         held: VideoFrame | None = None
         for frame in _from(info, container, stream, float(wanted[0]), damage):
             if cancel is not None:
@@ -182,7 +185,7 @@ def _at_times(
             while (
                 held is not None
                 and position < wanted.size
-                and _time(frame, stream, info) > wanted[position] + _TOLERANCE
+                and _time(frame, stream, info) > wanted[position] + slack
             ):
                 if result is None:
                     result = render(held)
@@ -201,9 +204,14 @@ def _at_times(
         on_warning(f"{info.path}: {damage}")
 
 
-# Timestamps are rounded to the container's clock (a millisecond in Matroska): a picture due at
-# 0.041667 s may be stored as 0.042. Half a millisecond takes it for the picture that is meant.
-_TOLERANCE = 0.0006
+def _tolerance(stream: VideoStream) -> float:
+    """How far after its time a picture may be stored and still be the one meant, in seconds.
+
+    Timestamps are rounded to the container's clock, that of the first picture too: in Matroska,
+    which counts milliseconds, a picture due at 0.0417 s may be stored as 0.042.
+    """
+    assert stream.time_base is not None
+    return min(1.1 * float(stream.time_base), 0.0011)
 
 
 def _time(frame: VideoFrame, stream: VideoStream, info: ClipInfo) -> float:
@@ -229,7 +237,7 @@ def _from(
             continue
         frames = decode_video(container, stream, damage)
         first = next(frames, None)
-        if first is not None and _time(first, stream, info) <= time + _TOLERANCE:
+        if first is not None and _time(first, stream, info) <= time + _tolerance(stream):
             yield first
             yield from frames
             return

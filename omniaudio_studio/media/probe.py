@@ -13,6 +13,7 @@ from omniaudio_studio.media.container import (
     Damage,
     audio_stream,
     decode_video,
+    nominal_rate,
     open_input,
     video_streams,
 )
@@ -189,12 +190,19 @@ def probe(path: str | Path, projection: str = "auto", stereo: str = "auto") -> C
     OptionError
         If ``projection`` or ``stereo`` is none of the known names.
     """
+    from av.format import Flags
+
     path = Path(path)
     _check_option("projection", projection, PROJECTIONS)
     _check_option("stereo", stereo, STEREO_LAYOUTS)
     with opened_video(path) as (container, stream):
         if container.format.name.endswith("_pipe") or container.format.name == "image2":
             raise MediaError(f"{path} is a still picture; give a 360 video")
+        if Flags.no_timestamps in Flags(container.format.flags):
+            raise MediaError(
+                f"{path} is a bare {stream.codec_context.name} stream without times; wrap it in an "
+                "MP4 or MKV first"
+            )
         first = next(decode_video(container, stream, Damage()), None)
         if first is None or first.pts is None:
             raise MediaError(
@@ -228,7 +236,9 @@ def _truncation(path: Path, extent: Extent) -> tuple[str, ...]:
     """A line to show if the file is cut off; an error if hardly anything is left of it."""
     if not extent.truncated:
         return ()
-    promised = "" if extent.promised is None else f" of {extent.promised:.2f} s"
+    promised = ""
+    if extent.promised is not None and extent.promised > extent.duration + 0.01:
+        promised = f" of {extent.promised:.2f} s"
     if extent.duration < _SHORTEST_REST:
         raise MediaError(
             f"{path} is truncated: only {extent.duration:.2f} s{promised} can be decoded and a "
@@ -252,13 +262,12 @@ def _describe(
     aspect = float(stream.sample_aspect_ratio or 1)
     if turned:
         width, height, aspect = height, width, 1 / aspect
-    rate = stream.average_rate or stream.guessed_rate
     return ClipInfo(
         path=path,
         width=width,
         height=height,
         duration=0.0,
-        fps=float(rate) if rate else 25.0,
+        fps=float(nominal_rate(stream)),
         start_time=float(first.pts * stream.time_base),
         projection="flat",
         projection_source="shape",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.stream import VideoStream
 
-# 90 kHz counts every usual frame rate exactly enough, 1001-based ones to a microsecond.
-_CLOCK = 90_000
+# The video's clock ticks a whole number of times per picture, and at least this often a second, so
+# that pictures with times of their own are well placed too.
+_CLOCK = 10_000
 # The layouts whose AAC channel order survives (a "quad" plays left and right alike).
 _LAYOUTS = {1: "mono", 2: "stereo", 4: "4.0"}
 _AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
@@ -107,6 +109,7 @@ class VideoWriter:
         self.path = Path(path)
         self.width, self.height = width, height
         self.rate = exact_rate(fps)
+        self._clock = self.rate.numerator * math.ceil(_CLOCK / self.rate.numerator)
         self.frames = 0
         self.samples = 0
         self._spherical = spherical
@@ -114,7 +117,9 @@ class VideoWriter:
         self._container: OutputContainer | None = None
         self._sound: AudioStream | None = None
         try:
-            self._container = av.open(f"file:{self.path}", "w", format="mp4")
+            # The edit list counts in the movie's clock: milliseconds would cut the last picture.
+            options = {"movie_timescale": str(self._clock)}
+            self._container = av.open(f"file:{self.path}", "w", format="mp4", options=options)
             self._picture = self._add_picture(crf, preset)
             if audio_rate is not None:
                 self._sound = self._add_sound(audio_rate)
@@ -130,7 +135,7 @@ class VideoWriter:
         )
         stream.width, stream.height = self.width, self.height
         stream.pix_fmt = "yuv420p"
-        stream.codec_context.time_base = Fraction(1, _CLOCK)
+        stream.codec_context.time_base = Fraction(1, self._clock)
         # Players take small pictures for BT.601 when the file does not say.
         stream.codec_context.colorspace = 1
         stream.codec_context.color_primaries = 1
@@ -167,9 +172,9 @@ class VideoWriter:
             )
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
         frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)
-        frame.time_base = Fraction(1, _CLOCK)
+        frame.time_base = Fraction(1, self._clock)
         due = Fraction(self.frames) / self.rate if time is None else Fraction(time)
-        frame.pts = round(due * _CLOCK)
+        frame.pts = round(due * self._clock)
         self.frames += 1
         self._encode(self._picture, frame)
 
