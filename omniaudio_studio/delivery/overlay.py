@@ -155,12 +155,13 @@ def write_overlay(
 
 
 class _Report:
-    """Tells how far the work is, at most ten times a second and when it is done."""
+    """Tells how far the work is: at once, then at most ten times a second, and at the end."""
 
     def __init__(self, receiver: Callable[[Any], None] | None, total: float) -> None:
         self._receiver = receiver
         self._total = total
-        self._begun = self._last = time.monotonic()
+        self._begun = time.monotonic()
+        self._last = -math.inf
 
     def advance(self, done: float) -> None:
         now = time.monotonic()
