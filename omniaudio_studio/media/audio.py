@@ -51,6 +51,8 @@ def iter_audio(
     start: float = 0.0,
     duration: float | None = None,
     block: int = 16384,
+    *,
+    channels: int = 0,
 ) -> Iterator[np.ndarray]:
     """Sound of a file, aligned to the video's time zero, block by block in flat memory.
 
@@ -66,6 +68,8 @@ def iter_audio(
         Seconds. Without a duration the sound is given to its end.
     block : int
         Samples per channel of every block but the last.
+    channels : int
+        Where a file has several tracks, one with at least so many channels is preferred.
 
     Yields
     ------
@@ -84,9 +88,9 @@ def iter_audio(
     if duration is not None and not (math.isfinite(duration) and duration >= 0):
         raise OptionError(f"duration {duration}: expected seconds from 0 on")
     file = path.path if isinstance(path, ClipInfo) else Path(path)
-    zero = path.start_time if isinstance(path, ClipInfo) else _time_zero(file)
+    zero = path.start_time if isinstance(path, ClipInfo) else _time_zero(file, channels)
     with open_input(file) as container:
-        stream = _sound(file, container)
+        stream = _sound(file, container, channels)
         own = stream.rate
         if rate is None or rate == own:
             natural = _aligned(file, container, stream, zero, start, duration)
@@ -123,14 +127,14 @@ def read_audio(
     return np.concatenate([empty, *blocks], axis=1), rate or own
 
 
-def _sound(file: Path, container: InputContainer) -> AudioStream:
-    stream = audio_stream(container)
+def _sound(file: Path, container: InputContainer, channels: int = 0) -> AudioStream:
+    stream = audio_stream(container, channels=channels)
     if stream is None or not stream.rate:
         raise MediaError(f"{file} has no sound that can be read")
     return stream
 
 
-def _time_zero(file: Path) -> float:
+def _time_zero(file: Path, channels: int) -> float:
     """Presentation time of the first picture, or of the first sound where there is none."""
     with open_input(file) as container:
         for stream in video_streams(container)[:1]:
@@ -138,7 +142,8 @@ def _time_zero(file: Path) -> float:
             if picture is not None:
                 return float(picture.time)
     with open_input(file) as container:
-        sound = next(decode_audio(container, _sound(file, container), Damage()), None)
+        track = _sound(file, container, channels)
+        sound = next(decode_audio(container, track, Damage()), None)
         return 0.0 if sound is None or sound.pts is None else float(sound.time or 0.0)
 
 
@@ -197,6 +202,7 @@ def _decoded_from(
     import av.error
 
     assert stream.time_base is not None
+    rank = container.streams.audio.index(stream)
     begin = float((stream.start_time or 0) * stream.time_base)
     for margin in _SEEK_MARGINS:
         if time - margin <= begin + _SEEK_FROM:
@@ -213,7 +219,7 @@ def _decoded_from(
             yield from frames
             return
     with open_input(file) as again:
-        yield from decode_audio(again, _sound(file, again), Damage())
+        yield from decode_audio(again, again.streams.audio[rank], Damage())
 
 
 def _as_float(frame: AudioFrame) -> np.ndarray:
@@ -336,7 +342,7 @@ class FoaReader:
         except soundfile.LibsndfileError:
             self._container = open_input(self.path)
             try:
-                stream = _sound(self.path, self._container)
+                stream = _sound(self.path, self._container, 4)
             except MediaError:
                 self.close()
                 raise
@@ -387,7 +393,7 @@ class FoaReader:
     def _from_container(self, size: int) -> Iterator[np.ndarray]:
         # Which channel of the track holds W, Y, Z, X.
         order = [0, 1, 2, 3] if self._boxes is None else [*self._boxes.tracks[:4]]
-        for samples in iter_audio(self.path, block=size):
+        for samples in iter_audio(self.path, block=size, channels=4):
             yield samples[order]
 
     def close(self) -> None:

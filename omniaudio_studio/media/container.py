@@ -70,7 +70,9 @@ def check_file(path: Path) -> None:
     if path.is_dir():
         raise MediaError(f"{path} is a folder; give one video or sound file")
     try:
-        if path.is_file() and path.stat().st_size == 0:
+        if not path.is_file():
+            raise MediaError(f"{path} is a pipe or a device; give a file, which can be read twice")
+        if path.stat().st_size == 0:
             raise MediaError(f"{path} is empty (0 bytes); copy or download it again")
         with path.open("rb") as file:
             file.read(1)
@@ -139,13 +141,18 @@ def video_streams(container: InputContainer) -> list[VideoStream]:
     return [s for s in container.streams.video if not s.disposition & pictures]
 
 
-def audio_stream(container: InputContainer) -> AudioStream | None:
-    """The file's main sound: the default track, else the first; None without any."""
+def audio_stream(container: InputContainer, *, channels: int = 0) -> AudioStream | None:
+    """The file's main sound; None without any.
+
+    That is the default track, else the first. With ``channels``, tracks of at least as many come
+    before that.
+    """
     from av.stream import Disposition
 
     streams = [s for s in container.streams.audio if s.codec_context is not None]
-    default = [s for s in streams if s.disposition & Disposition.default]
-    return next(iter(default or streams), None)
+    wide = [s for s in streams if s.channels >= channels]
+    default = [s for s in wide or streams if s.disposition & Disposition.default]
+    return next(iter(default or wide or streams), None)
 
 
 def packets(container: InputContainer, stream: Any, damage: Damage) -> Iterator[Packet]:

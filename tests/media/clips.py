@@ -51,6 +51,7 @@ def make_clip(
     image: np.ndarray | None = None,
     tracks: int = 1,
     last: float | None = None,
+    metadata: dict[str, str] | None = None,
 ) -> Path:
     """Write a clip whose picture k appears at ``times[k]`` (seconds) and has brightness `level`.
 
@@ -64,6 +65,7 @@ def make_clip(
                 settings = {"preset": "ultrafast", "qp": "10", "bf": str(bframes)}
             stream = container.add_stream(codec, rate, options=settings)
             stream.width, stream.height = size
+            stream.metadata.update(metadata or {})
             stream.pix_fmt = pix_fmt
             # AVI and MPEG-2 count pictures instead of keeping times.
             counted = path.suffix == ".avi" or codec == "mpeg2video"

@@ -271,3 +271,24 @@ def test_real_fields() -> None:
     plain, _ = read_foa(path)
     assert rate == 44100 and told.shape == plain.shape
     np.testing.assert_array_equal(told[[0, 3, 1, 2]], plain)
+
+
+def test_of_several_tracks_the_field_is_read(tmp_path: Path) -> None:
+    """A stereo fold-down that comes first, and is the default, is what others play."""
+    import av
+
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        for layout in ("stereo", "4.0"):
+            stream = container.add_stream("pcm_f32le", RATE)
+            stream.layout = layout
+        for index, samples in enumerate((field()[:2], field())):
+            stream = container.streams.audio[index]
+            frame = av.AudioFrame.from_ndarray(
+                np.ascontiguousarray(samples.T.reshape(1, -1)), "flt", stream.layout.name
+            )
+            frame.sample_rate = RATE
+            container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+    np.testing.assert_array_equal(read_foa(path)[0], field())
+    assert read_audio(path)[0].shape == (2, RATE)

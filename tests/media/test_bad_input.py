@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -21,6 +22,13 @@ def missing(folder: Path) -> Path:
 
 def a_folder(folder: Path) -> Path:
     (folder / "clip.mp4").mkdir()
+    return folder / "clip.mp4"
+
+
+def pipe(folder: Path) -> Path:
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("this system has no named pipes")
+    os.mkfifo(folder / "clip.mp4")
     return folder / "clip.mp4"
 
 
@@ -111,6 +119,7 @@ def no_picture_decodes(folder: Path) -> Path:
 CASES: list[tuple[Callable[[Path], Path], type[OmniAudioError], str]] = [
     (missing, MissingFileError, "no such file"),
     (a_folder, MediaError, "is a folder"),
+    (pipe, MediaError, "is a pipe"),
     (empty, MediaError, r"empty \(0 bytes\)"),
     (text, MediaError, "is text, not video"),
     (unicode_text, MediaError, "is text, not video"),

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from omniaudio_studio.errors import MediaError, OptionError
+from omniaudio_studio.media.frames import read_frame
 from omniaudio_studio.media.matroska import projection_type
 from omniaudio_studio.media.probe import probe, require_360
 from omniaudio_studio.media.spherical import mark_in_place, spherical_boxes
@@ -124,6 +125,53 @@ def test_projection_in_matroska(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"\x76\x71\x81\1", b"\x76\x71\x81\3"))
     assert projection_type(path) == 3
     assert probe(path).projection == "mesh"
+
+
+def test_right_eye_first(tmp_path: Path) -> None:
+    """Matroska can say that the upper half is the right eye: the lower one is looked at then."""
+    both = np.full((64, 64, 3), 40, np.uint8)
+    both[32:] = 200
+    path = make_clip(
+        tmp_path / "clip.mkv",
+        STILL,
+        size=(64, 64),
+        image=both,
+        metadata={"stereo_mode": "bottom_top"},
+    )
+    info = probe(path)
+    assert (info.projection, info.stereo, info.left_eye_first) == (
+        "equirectangular",
+        "top-bottom",
+        False,
+    )
+    assert read_frame(info, 0).min() > 190
+
+
+def test_first_version_of_the_metadata(tmp_path: Path) -> None:
+    """Spherical Video V1: XML in a uuid box of the track, as many cameras still write it."""
+    path = make_clip(tmp_path / "clip.mp4", STILL, size=(64, 48))
+    xml = (
+        b'<?xml version="1.0"?><rdf:SphericalVideo '
+        b'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" '
+        b'xmlns:GSpherical="http://ns.google.com/videos/1.0/spherical/">'
+        b"<GSpherical:Spherical>true</GSpherical:Spherical>"
+        b"<GSpherical:Stitched>true</GSpherical:Stitched>"
+        b"<GSpherical:StitchingSoftware>x</GSpherical:StitchingSoftware>"
+        b"<GSpherical:ProjectionType>equirectangular</GSpherical:ProjectionType>"
+        b"<GSpherical:StereoMode>top-bottom</GSpherical:StereoMode></rdf:SphericalVideo>"
+    )
+    payload = bytes.fromhex("ffcc8263f8554a938814587a02521fdd") + xml
+    box = struct.pack(">I4s", 8 + len(payload), b"uuid") + payload
+    data = bytearray(path.read_bytes())
+    moov, trak = data.index(b"moov") - 4, data.index(b"trak") - 4
+    (size,) = struct.unpack_from(">I", data, trak)
+    data[trak + size : trak + size] = box
+    for at in (moov, trak):
+        struct.pack_into(">I", data, at, struct.unpack_from(">I", data, at)[0] + len(box))
+    path.write_bytes(data)
+    info = probe(path)
+    assert (info.projection, info.projection_source) == ("equirectangular", "metadata")
+    assert info.stereo == "top-bottom"
 
 
 def test_matroska_that_makes_no_sense_has_no_projection(tmp_path: Path) -> None:
