@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from omniaudio_studio.errors import Cancelled
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 POLL_SECONDS = 0.05
-GRACE_SECONDS = 0.7  # for the work to stop by itself after Ctrl-C
+GRACE_SECONDS = 0.6  # for the work to stop by itself after Ctrl-C
 
 
 def run_cancellable(work: Callable[[CancelToken], T]) -> T:
@@ -31,10 +31,8 @@ def run_cancellable(work: Callable[[CancelToken], T]) -> T:
 
     Raises
     ------
-    Cancelled
-        After a signal.
     Exception
-        Whatever ``work`` raises.
+        Whatever ``work`` raises. After a signal the process ends instead, with exit code 130.
     """
     from omniaudio_studio.engine.cancel import CancelToken
 
@@ -70,16 +68,21 @@ def run_cancellable(work: Callable[[CancelToken], T]) -> T:
             signal.signal(kind, handler)
     if errors:
         error = errors[0]
-        if signals and not isinstance(error, Cancelled):
-            raise Cancelled("stopped") from error
+        if signals:
+            # The interpreter would take its time to take down sessions; there is nothing to save.
+            _leave()
         raise error
     return results[0]
 
 
-def _give_up() -> None:
+def _give_up() -> NoReturn:
     """End the process although the work is still in a library's hands; leave nothing behind."""
     from omniaudio_studio.jobs.staging import remove_all
 
     remove_all()
-    print("omniaudio: stopped", file=sys.stderr, flush=True)
-    os._exit(130)
+    _leave()
+
+
+def _leave() -> NoReturn:
+    print("omniaudio: stopped; nothing was written", file=sys.stderr, flush=True)
+    os._exit(Cancelled.exit_code)

@@ -22,6 +22,8 @@ from omniaudio_studio.errors import (
 )
 from omniaudio_studio.files import check_output, reason
 
+_EXTRA = "intermediate"
+
 _active: set[Path] = set()
 _made: set[Path] = set()
 
@@ -70,7 +72,9 @@ class Staging:
         self._remove()
         if isinstance(error, OutputError) and str(self.folder) in str(error):
             # The user's own name, not the temporary one.
-            told = str(error).replace(str(self.folder), str(self.folder.parent))
+            told = str(error)
+            for folder in (self.folder / _EXTRA, self.folder):
+                told = told.replace(str(folder), str(self.folder.parent))
             raise type(error)(told) from error
         # What fails on a full disk is the output, whichever library was writing it.
         if isinstance(error, OSError) and not isinstance(error, OmniAudioError):
@@ -82,7 +86,8 @@ class Staging:
 
     def extra(self, name: str) -> Path:
         """A place for an intermediate file that is not an output."""
-        return self.folder / f"intermediate-{name}"
+        (self.folder / _EXTRA).mkdir(exist_ok=True)
+        return self.folder / _EXTRA / name
 
     def commit(self) -> None:
         """Bring every output into place; all or none."""
