@@ -21,8 +21,6 @@ def make_small_clip(
 ) -> Path:
     """Write ``round(seconds * fps)`` frames with spherical metadata; returns ``path``."""
     frames = round(seconds * fps)
-    samples = round(frames / fps * RATE)
-    tone = 0.25 * np.sin(2 * np.pi * 440 * np.arange(samples) / RATE)
     with VideoWriter(
         path, width, height, fps, audio_rate=RATE if sound else None, audio_channels=1
     ) as writer:
@@ -33,5 +31,6 @@ def make_small_clip(
             writer.write_frame(image)
             if sound:
                 begin, end = (round(i / fps * RATE) for i in (index, index + 1))
-                writer.write_audio(tone[None, begin:end].astype(np.float32))
+                tone = 0.25 * np.sin(2 * np.pi * 440 * np.arange(begin, end) / RATE)
+                writer.write_audio(tone[None].astype(np.float32))
     return path
