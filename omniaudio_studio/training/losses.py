@@ -1,0 +1,61 @@
+"""What the trainers minimise. Each function returns a scalar tensor."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from omniaudio_studio.training.networks.vae import FLOOR, DecodedSpectrum
+
+
+def kl_divergence(mean: Tensor, std: Tensor) -> Tensor:
+    """Mean over all latents of KL(N(mean, std^2) || N(0, 1)), in nats."""
+    return 0.5 * (mean**2 + std**2 - 1 - 2 * torch.log(std)).mean()
+
+
+def magnitude_loss(decoded: DecodedSpectrum, real: Tensor, imaginary: Tensor) -> Tensor:
+    """L1 between log magnitudes of W, per bin: the fine structure. Spectra are ``[B, 4, F, K]``."""
+    target = torch.log(torch.sqrt(real[:, 0] ** 2 + imaginary[:, 0] ** 2 + 1e-14) + FLOOR)
+    return (decoded.log_magnitude - target).abs().mean()
+
+
+def band_level_loss(
+    decoded: DecodedSpectrum, real: Tensor, imaginary: Tensor, mel: Tensor
+) -> Tensor:
+    """L1 between log powers of W in mel bands and pairs of frames.
+
+    The per-bin loss settles on the median of a noise, which lies below its power; this one keeps
+    the level. ``mel`` is ``[K, bands]``.
+    """
+    power = real[:, 0] ** 2 + imaginary[:, 0] ** 2
+    predicted = (torch.exp(decoded.log_magnitude.clamp(max=3.0)) - FLOOR).clamp(min=0) ** 2
+
+    def level(x: Tensor) -> Tensor:
+        return torch.log((x @ mel).unflatten(1, (-1, 2)).mean(2) + FLOOR**2)
+
+    return 0.5 * (level(predicted) - level(power)).abs().mean()
+
+
+def direction_loss(
+    decoded: DecodedSpectrum, real: Tensor, imaginary: Tensor, bands: Tensor
+) -> tuple[Tensor, Tensor]:
+    """How far Y, Z, X are from gains times W, and how far the residual's size is from what is left.
+
+    Errors are relative to the power of W per frame and band (``bands`` is ``[K, bands]``), weighted
+    by the fourth root of that power so that loud parts count more without drowning quiet ones.
+    """
+    w_power = (real[:, :1] ** 2 + imaginary[:, :1] ** 2) @ bands + 1e-9
+    cross = (real[:, :1] * real[:, 1:] + imaginary[:, :1] * imaginary[:, 1:]) @ bands
+    power = (real[:, 1:] ** 2 + imaginary[:, 1:] ** 2) @ bands
+    weight = w_power**0.25
+    weight = weight / weight.mean()
+    # sum |C - g W|^2 over a band, relative to the power of W there
+    left = (power - 2 * decoded.gains * cross) / w_power + decoded.gains**2
+    gain_error = (weight * left.clamp(0, 4)).mean()
+    size = torch.sqrt(left.detach().clamp(0, 4) + 1e-6)
+    return gain_error, (weight * (decoded.residual - size) ** 2).mean()
+
+
+def flow_matching_loss(velocity: Tensor, noise: Tensor, data: Tensor) -> Tensor:
+    """Mean squared error to v = noise - data (t = 1 is noise, t = 0 is data)."""
+    return ((velocity - (noise - data)) ** 2).mean()
