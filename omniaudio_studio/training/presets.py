@@ -1,0 +1,151 @@
+"""What a training run is made of: named presets, and single values set from the command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from omniaudio_studio.errors import OptionError
+
+
+@dataclass(frozen=True)
+class SceneSetup:
+    """The synthetic scenes that everything is trained on. Times in seconds."""
+
+    count: int = 2000
+    seconds: float = 8.0
+    seed: int = 1
+    min_sources: int = 1
+    max_sources: int = 3
+    motion: str = "mixed"
+
+
+@dataclass(frozen=True)
+class StageSetup:
+    """One stage's optimisation. ``length`` is the excerpt in latent frames (vae, flow) or picture
+    frames (vision)."""
+
+    steps: int = 1000
+    batch: int = 16
+    length: int = 25
+    rate: float = 1e-3
+    warmup: int = 100
+    ema: float = 0.999
+    seed: int = 0
+    bfloat16: bool = False
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Widths and depths of the networks (see `training.networks`)."""
+
+    frame_width: int = 256
+    latent_width: int = 320
+    content: int = 40
+    spatial: int = 24
+    stem: int = 24
+    vision_depth: int = 4
+    dit_width: int = 256
+    dit_depth: int = 8
+    dit_heads: int = 4
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Everything that a run can be told."""
+
+    scenes: SceneSetup = field(default_factory=SceneSetup)
+    networks: Networks = field(default_factory=Networks)
+    vae: StageSetup = field(default_factory=StageSetup)
+    vision: StageSetup = field(default_factory=StageSetup)
+    flow: StageSetup = field(default_factory=StageSetup)
+    #: Latent frames of a generated window, and of the overlap between windows.
+    window: int = 64
+    overlap: int = 8
+    #: Video frames per second that the vision encoder sees.
+    feature_rate: float = 8.0
+    #: How often the flow stage hides the condition, so that guidance has something to guide from.
+    guidance_dropout: float = 0.15
+    #: How often the flow stage is given the first latents as context, as in consecutive windows.
+    context_probability: float = 0.3
+    #: Sampler defaults written into the bundle.
+    cfg: float = 2.5
+    sample_steps: int = 24
+
+
+PRESETS: dict[str, Preset] = {
+    "starter": Preset(
+        vae=StageSetup(steps=1200, batch=16, length=20, rate=1e-3, warmup=100, ema=0.995),
+        vision=StageSetup(
+            steps=2500, batch=8, length=12, rate=1.5e-3, warmup=100, ema=0.995, bfloat16=True
+        ),
+        flow=StageSetup(
+            steps=6000, batch=24, length=64, rate=1e-3, warmup=200, ema=0.999, bfloat16=True
+        ),
+    ),
+    # Every stage in seconds, for the tests: the code paths of the starter, nothing worth hearing.
+    "debug": Preset(
+        scenes=SceneSetup(count=3, seconds=2.0),
+        networks=Networks(
+            frame_width=32,
+            latent_width=32,
+            content=8,
+            spatial=8,
+            stem=8,
+            vision_depth=1,
+            dit_width=32,
+            dit_depth=1,
+            dit_heads=2,
+        ),
+        vae=StageSetup(steps=3, batch=2, length=4, warmup=1),
+        vision=StageSetup(steps=3, batch=2, length=4, warmup=1),
+        flow=StageSetup(steps=3, batch=2, length=16, warmup=1),
+        window=16,
+        overlap=4,
+        sample_steps=4,
+    ),
+}
+
+
+def load_preset(name: str, overrides: list[str] | None = None) -> Preset:
+    """A preset with values replaced, each given as ``key=value`` or ``stage.key=value``.
+
+    Raises
+    ------
+    OptionError
+        If the preset, a key or the kind of a value is unknown.
+    """
+    if name not in PRESETS:
+        raise OptionError(f"unknown preset {name!r}: choose one of {', '.join(sorted(PRESETS))}")
+    preset = PRESETS[name]
+    for override in overrides or []:
+        key, separator, value = override.partition("=")
+        if not separator:
+            raise OptionError(f"expected key=value, as in flow.steps=500, found {override!r}")
+        preset = _replaced(preset, key.split("."), value, key)
+    return preset
+
+
+def _replaced(node: Any, path: list[str], value: str, full: str) -> Any:
+    names = [f.name for f in dataclasses.fields(node)]
+    if path[0] not in names:
+        known = ", ".join(names)
+        raise OptionError(f"unknown setting {full!r}: {path[0]!r} is not one of {known}")
+    old = getattr(node, path[0])
+    if dataclasses.is_dataclass(old):
+        if len(path) == 1:
+            raise OptionError(f"{full!r} is a group of settings: name one, as in {full}.seed=1")
+        return dataclasses.replace(node, **{path[0]: _replaced(old, path[1:], value, full)})
+    if len(path) > 1:
+        raise OptionError(f"unknown setting {full!r}: {path[0]!r} has no settings of its own")
+    try:
+        new = json.loads(value) if not isinstance(old, str) else value
+    except json.JSONDecodeError as error:
+        raise OptionError(f"{full}: expected a value like {old!r}, found {value!r}") from error
+    if isinstance(old, float) and isinstance(new, int) and not isinstance(new, bool):
+        new = float(new)
+    if type(new) is not type(old):
+        raise OptionError(f"{full}: expected a value like {old!r}, found {value!r}")
+    return dataclasses.replace(node, **{path[0]: new})

@@ -1,0 +1,196 @@
+"""Stage `vision`: the frame encoder and the localiser, on where and what sounds in the scenes."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from omniaudio_studio.training.checkpoint import load_checkpoint
+from omniaudio_studio.training.loop import Losses, Report, run_training
+from omniaudio_studio.training.networks.conditioner import (
+    ConditionerConfig,
+    Localiser,
+    cell_directions,
+)
+from omniaudio_studio.training.networks.vision import FrameEncoder, VisionConfig
+from omniaudio_studio.training.presets import Preset
+from omniaudio_studio.training.scenes import SceneSet
+from omniaudio_studio.training.views import CELL, EQUIRECT, FRONT, front_directions
+
+#: Width of the target around a source, in radians (about half a cell of the panorama).
+BLOB = math.radians(11)
+#: How much more a cell with a source weighs than one without: a source covers 1 in 80 cells.
+FOCUS = 20.0
+
+
+class Sight(nn.Module):
+    """Frame encoder and localiser, trained together."""
+
+    def __init__(self, preset: Preset, classes: int) -> None:
+        super().__init__()
+        networks = preset.networks
+        stem = networks.stem
+        vision = VisionConfig(stem=(stem, 2 * stem, 4 * stem), depth=networks.vision_depth)
+        self.encoder = FrameEncoder(vision)
+        self.localiser = Localiser(
+            ConditionerConfig(
+                features=vision.features,
+                rows=EQUIRECT.height // CELL,
+                columns=EQUIRECT.width // CELL,
+                front_cells=(FRONT.width // CELL) * (FRONT.height // CELL),
+                classes=classes,
+                width=networks.dit_width,
+            )
+        )
+
+    def features(self, frames: Tensor) -> Tensor:
+        """Normalised frames ``[B, S, 3, H, W]`` -> features ``[B, S, K, D]``."""
+        flat = frames.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        return self.encoder(flat).unflatten(0, frames.shape[:2])
+
+
+class FrameBatch(NamedTuple):
+    """Excerpts of scenes, augmented."""
+
+    frames: Tensor  # [B, S, 3, H, W], normalised
+    sources: Tensor  # [B, S, 3, 5], class, sounding, x, y, z
+
+
+def train_vision(
+    preset: Preset, scenes: SceneSet, checkpoint: Path, report: Report | None = None
+) -> Sight:
+    """Train on random excerpts of the panorama, and of the front view in two steps of five."""
+    sight = Sight(preset, len(scenes.classes))
+    setup = preset.vision
+    sphere = cell_directions(sight.localiser.config.rows, sight.localiser.config.columns)
+    ahead = front_directions()
+    slots = sight.localiser.config.slots
+    side = FRONT.width // CELL
+
+    def step(rng: np.random.Generator) -> Losses:
+        front = rng.random() < 0.4
+        batch = frame_batch(scenes, rng, setup.batch, setup.length, front=front)
+        with torch.autocast("cpu", torch.bfloat16, enabled=setup.bfloat16):
+            features = sight.features(batch.frames)
+            if front:
+                logits = sight.localiser.heat(features, side, side)
+            else:
+                located = sight.localiser(features.float())
+                logits = located.logits
+        heat = heat_loss(logits.float(), batch.sources, ahead if front else sphere, slots)
+        if front:
+            return {"loss": heat, "front": heat}
+        direction = direction_error(located.direction.float(), batch.sources)
+        present = present_loss(located.activity.float(), batch.sources)
+        return {
+            "loss": heat + 0.5 * direction + 0.1 * present,
+            "heat": heat,
+            "direction": direction,
+            "present": present,
+        }
+
+    average = run_training(sight, step, setup, checkpoint, report=report)
+    trained = average.module
+    if not isinstance(trained, Sight):
+        raise TypeError("the weight average does not hold the networks")
+    return trained
+
+
+def load_sight(preset: Preset, classes: int, checkpoint: Path) -> Sight:
+    """The averaged weights of a checkpoint."""
+    sight = Sight(preset, classes).eval().requires_grad_(False)
+    sight.load_state_dict(load_checkpoint(checkpoint)["average"]["weights"])
+    return sight
+
+
+def frame_batch(
+    scenes: SceneSet, rng: np.random.Generator, batch: int, length: int, *, front: bool
+) -> FrameBatch:
+    """Random excerpts of ``length`` frames.
+
+    Panoramas are turned by whole pixels and the sources with them; either view is mirrored half of
+    the time. Colours of a whole excerpt are scaled, shifted and mixed towards grey.
+    """
+    stored = scenes.front if front else scenes.equirect
+    total = stored.shape[1]
+    length = min(length, total)
+    frames = np.empty((batch, length, *stored.shape[2:]), np.float32)
+    sources = np.empty((batch, length, *scenes.sources.shape[2:]), np.float32)
+    for row in range(batch):
+        index, start = int(rng.integers(len(scenes))), int(rng.integers(total - length + 1))
+        picture = stored[index, start : start + length].astype(np.float32) / 255
+        table = np.array(scenes.sources[index, start : start + length])
+        if not front:
+            width = picture.shape[2]
+            shift = int(rng.integers(width))
+            picture = np.roll(picture, shift, axis=2)
+            turn = -2 * math.pi * shift / width
+            x, y = table[..., 2].copy(), table[..., 3].copy()
+            table[..., 2] = x * math.cos(turn) - y * math.sin(turn)
+            table[..., 3] = x * math.sin(turn) + y * math.cos(turn)
+        if rng.random() < 0.5:
+            picture = picture[:, :, ::-1]
+            table[..., 3] *= -1
+        grey = picture.mean(axis=-1, keepdims=True)
+        picture = grey + (picture - grey) * rng.uniform(0.3, 1.4)
+        tint = rng.uniform(0.8, 1.2, 3).astype(np.float32)
+        frames[row] = (picture - 0.5) * tint * rng.uniform(0.7, 1.3) + 0.5 + rng.uniform(-0.1, 0.1)
+        sources[row] = table
+    view = FRONT if front else EQUIRECT
+    mean, std = np.array(view.mean, np.float32), np.array(view.std, np.float32)
+    normal = (frames.clip(0, 1) - mean) / std
+    return FrameBatch(
+        torch.from_numpy(np.ascontiguousarray(normal.transpose(0, 1, 4, 2, 3))),
+        torch.from_numpy(sources),
+    )
+
+
+def heat_target(sources: Tensor, cells: Tensor, slots: int) -> Tensor:
+    """A bump around every sounding source, per class and for any: ``[B, S, K, M]`` in 0..1."""
+    angle = torch.arccos((sources[..., 2:] @ cells.T).clamp(-1, 1))  # [B, S, 3, K]
+    sounding = (sources[..., 1] > 0.5)[..., None]
+    bump = torch.exp(-0.5 * (angle / BLOB) ** 2) * sounding
+    target = torch.zeros(*sources.shape[:2], len(cells), slots)
+    for index in range(sources.shape[2]):
+        name = sources[..., index, 0].long().clamp(min=0)
+        here = functional.one_hot(name, slots)[..., None, :] * bump[..., index, :, None]
+        target = torch.maximum(target, here)
+    target[..., -1] = bump.amax(dim=2)
+    return target
+
+
+def heat_loss(logits: Tensor, sources: Tensor, cells: Tensor, slots: int) -> Tensor:
+    """Cross-entropy per cell and slot, cells with a source weighing more."""
+    target = heat_target(sources, cells, slots)
+    error = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    weight = 1 + FOCUS * target
+    return (error * weight).sum() / weight.sum() * 10
+
+
+def direction_error(direction: Tensor, sources: Tensor) -> Tensor:
+    """1 - cosine between the slot of each sounding source's class and where it is; where a single
+    source sounds, the class-agnostic slot too."""
+    unit = direction / direction.norm(dim=-1, keepdim=True).clamp(min=1e-4)
+    name = sources[..., 0].long().clamp(min=0)
+    sounding = sources[..., 1]
+    of_class = torch.gather(unit, 2, name[..., None].expand(-1, -1, -1, 3))
+    error = (1 - (of_class * sources[..., 2:]).sum(-1)) * sounding
+    alone = (sounding.sum(-1) == 1).float()
+    middle = (sources[..., 2:] * sounding[..., None]).sum(2)
+    any_error = (1 - (unit[..., -1, :] * middle).sum(-1)) * alone
+    return (error.sum() + any_error.sum()) / (sounding.sum() + alone.sum()).clamp(min=1)
+
+
+def present_loss(activity: Tensor, sources: Tensor) -> Tensor:
+    """Cross-entropy of which classes sound at all."""
+    sounding = sources[..., 1:2]
+    slots = activity.shape[-1]
+    present = (functional.one_hot(sources[..., 0].long().clamp(min=0), slots) * sounding).amax(2)
+    present[..., -1] = sounding[..., 0].amax(-1)
+    return functional.binary_cross_entropy_with_logits(activity, present.to(activity))
