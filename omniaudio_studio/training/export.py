@@ -1,0 +1,321 @@
+"""From trained networks to a bundle: ONNX graphs, each checked against torch, and a manifest."""
+
+from __future__ import annotations
+
+import copy
+import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from omniaudio_studio import __version__
+from omniaudio_studio.bundles.manifest import Manifest, write_manifest
+from omniaudio_studio.errors import BundleError
+from omniaudio_studio.training.networks.conditioner import Conditioner
+from omniaudio_studio.training.networks.vae import SpectralVAE
+from omniaudio_studio.training.presets import Preset
+from omniaudio_studio.training.stages.flow import Flow
+from omniaudio_studio.training.stages.vision import Sight
+from omniaudio_studio.training.views import EQUIRECT, FRONT
+
+OPSET = 20
+
+#: Latent frames that the decoder sees to either side: 6 by the two blocks at the latent rate, and
+#: 9 + 1 + 2 * 8 + 1 spectrum frames (blocks, interpolation, phase iterations, overlap) of 8 each.
+DECODER_CONTEXT = 12
+DECODER_CHUNK = 64
+
+#: Weights of fewer values than this stay in 32 bits.
+_SMALL = 256
+
+
+@dataclass(frozen=True)
+class GraphCheck:
+    """How far a graph is from the module it was made of: largest difference, and the output's
+    standard deviation to judge it by."""
+
+    graph: str
+    output: str
+    difference: float
+    spread: float
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One graph to be: example inputs, output names, names of the axes that vary, and how far it
+    may be from torch, relative to the output's standard deviation."""
+
+    name: str
+    module: nn.Module
+    example: dict[str, Tensor]
+    outputs: list[str]
+    axes: dict[str, dict[int, str]]
+    tolerance: float
+
+
+def export_graph(
+    module: nn.Module,
+    example: dict[str, Tensor],
+    outputs: Sequence[str],
+    axes: dict[str, dict[int, str]],
+    path: Path,
+) -> None:
+    """Write one ONNX graph with named inputs and outputs.
+
+    ``axes`` names the axes of each input that vary. Weights that 16 bits can hold exactly are
+    stored so and widened when the graph is loaded; all arithmetic stays in 32 bits.
+    """
+    labels = {label for varying in axes.values() for label in varying.values()}
+    dimensions = {label: torch.export.Dim(label) for label in sorted(labels)}
+    shapes = {
+        name: {axis: dimensions[label] for axis, label in axes.get(name, {}).items()}
+        for name in example
+    }
+    program = torch.onnx.export(
+        module.eval(),
+        kwargs=example,
+        input_names=list(example),
+        output_names=list(outputs),
+        dynamic_shapes=shapes,
+        opset_version=OPSET,
+        dynamo=True,
+        verbose=False,
+        external_data=False,
+    )
+    if program is None:
+        raise BundleError(f"{path.name}: torch wrote no graph")
+    program.save(str(path), external_data=False)
+    store_half(path)
+
+
+def store_half(path: Path) -> None:
+    """Store what float16 can hold exactly as float16, with a cast back to float32 before its use.
+
+    Lossless: `round_weights` makes weights such; Fourier matrices stay as they are.
+    """
+    import onnx
+    from onnx import numpy_helper
+
+    model = onnx.load(str(path))
+    casts = []
+    for tensor in list(model.graph.initializer):
+        if tensor.data_type != onnx.TensorProto.FLOAT:
+            continue
+        values = numpy_helper.to_array(tensor)
+        with np.errstate(over="ignore"):
+            narrow = values.astype(np.float16)
+        if values.size < _SMALL or not np.array_equal(narrow.astype(np.float32), values):
+            continue
+        stored = numpy_helper.from_array(narrow, tensor.name + ".half")
+        casts.append(
+            onnx.helper.make_node("Cast", [stored.name], [tensor.name], to=onnx.TensorProto.FLOAT)
+        )
+        model.graph.initializer.remove(tensor)
+        model.graph.initializer.append(stored)
+    nodes = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend([*casts, *nodes])
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
+
+
+def round_weights(module: nn.Module) -> nn.Module:
+    """A copy whose large weights went through float16, so that they can be stored in 16 bits."""
+    rounded = copy.deepcopy(module)
+    with torch.no_grad():
+        for tensor in rounded.parameters():
+            if tensor.numel() >= _SMALL:
+                tensor.copy_(tensor.half().float())
+    return rounded
+
+
+@torch.no_grad()
+def check_graph(
+    module: nn.Module,
+    inputs: dict[str, Tensor],
+    outputs: Sequence[str],
+    path: Path,
+    tolerance: float,
+) -> list[GraphCheck]:
+    """Run a graph and its module on the same inputs.
+
+    Raises
+    ------
+    BundleError
+        If an output is further off than ``tolerance`` times its standard deviation.
+    """
+    import onnxruntime
+
+    expected = module(**inputs)
+    expected = expected if isinstance(expected, tuple) else (expected,)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    found = session.run(list(outputs), {name: value.numpy() for name, value in inputs.items()})
+    checks = []
+    for name, want, got in zip(outputs, expected, found, strict=True):
+        gap: NDArray[Any] = np.abs(want.numpy() - got)
+        spread = float(want.std())
+        checks.append(GraphCheck(path.stem, name, float(gap.max()), spread))
+        if not float(gap.max()) <= tolerance * spread:
+            raise BundleError(
+                f"{path.name}: output {name!r} differs from torch by {gap.max():.3g} "
+                f"(its standard deviation is {spread:.3g}); the export is wrong"
+            )
+    return checks
+
+
+def _parts(preset: Preset, vae: SpectralVAE, sight: Sight, flow: Flow) -> list[_Part]:
+    """The five graphs of a bundle, with random inputs to export and to check them on."""
+    config, latent = sight.localiser.config, vae.config
+    frames, length = 9, preset.window
+    generator = torch.Generator().manual_seed(1)
+
+    def random(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator)
+
+    return [
+        _Part(
+            "vision",
+            sight.encoder,
+            {"frames": random(2, 3, EQUIRECT.height, EQUIRECT.width)},
+            ["features"],
+            {"frames": {0: "N", 2: "H", 3: "W"}},
+            1e-3,
+        ),
+        _Part(
+            "conditioner",
+            Conditioner(sight.localiser, flow.projection),
+            {
+                "equirect": random(2, frames, config.rows * config.columns, config.features),
+                "front": random(2, frames, config.front_cells, config.features),
+            },
+            ["local", "global_"],
+            {"equirect": {0: "B", 1: "S"}, "front": {0: "B", 1: "S"}},
+            1e-3,
+        ),
+        _Part(
+            "dit",
+            flow.dit,
+            {
+                "x": random(2, latent.channels, length),
+                "t": torch.rand(2, generator=generator),
+                "local": random(2, length, config.width),
+                "global_": random(2, config.width),
+                "context": random(2, latent.channels, length),
+                "context_mask": (random(2, 1, length) > 0).float(),
+            },
+            ["v"],
+            {
+                "x": {0: "B", 2: "T"},
+                "t": {0: "B"},
+                "local": {0: "B", 1: "T"},
+                "global_": {0: "B"},
+                "context": {0: "B", 2: "T"},
+                "context_mask": {0: "B", 2: "T"},
+            },
+            1e-3,
+        ),
+        _Part(
+            "vae_decoder",
+            vae.decoder,
+            {"z": random(1, latent.channels, 24)},
+            ["audio"],
+            {"z": {2: "T"}},
+            # phase iterations amplify rounding in bins that hold next to nothing
+            1e-2,
+        ),
+        _Part(
+            "vae_encoder",
+            vae.encoder,
+            {"audio": 0.1 * random(1, 4, 24 * latent.latent_hop)},
+            ["mean", "scale"],
+            {"audio": {2: "N"}},
+            1e-3,
+        ),
+    ]
+
+
+def export_bundle(
+    preset: Preset,
+    vae: SpectralVAE,
+    sight: Sight,
+    flow: Flow,
+    out: Path,
+    description: dict[str, Any],
+    *,
+    half: bool = True,
+    say: Callable[[str], None] = lambda _: None,
+) -> tuple[Manifest, list[GraphCheck]]:
+    """Write a bundle into the folder ``out``.
+
+    Parameters
+    ----------
+    description
+        Manifest fields that no network knows: name, title, licence, provenance, ...
+    half
+        Store weights in 16 bits.
+
+    Raises
+    ------
+    BundleError
+        If a graph does not agree with torch.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    parts = _parts(preset, vae, sight, flow)
+    checks = []
+    for part in parts:
+        path = out / f"{part.name}.onnx"
+        module = round_weights(part.module) if half else part.module
+        export_graph(module, part.example, part.outputs, part.axes, path)
+        for check in check_graph(module, part.example, part.outputs, path, part.tolerance):
+            checks.append(check)
+            say(
+                f"{check.graph}.{check.output}: largest difference to torch "
+                f"{check.difference:.2g} (standard deviation {check.spread:.2g}), "
+                f"{path.stat().st_size / 1e6:.1f} MB"
+            )
+    latent = vae.config
+    manifest = write_manifest(
+        out,
+        {
+            **description,
+            "provenance": {
+                "created": datetime.date.today().isoformat(),
+                "software": f"omniaudio-studio {__version__}",
+                **description.get("provenance", {}),
+            },
+            "sample_rate": latent.sample_rate,
+            "latent": {
+                "rate": latent.sample_rate / latent.latent_hop,
+                "hop": latent.latent_hop,
+                "channels": latent.channels,
+            },
+            "window": {"length": preset.window, "overlap": preset.overlap},
+            "views": [
+                {
+                    "name": view.name,
+                    "kind": view.kind,
+                    "width": view.width,
+                    "height": view.height,
+                    **({"fov": view.fov} if view.fov else {}),
+                    "mean": list(view.mean),
+                    "std": list(view.std),
+                    "graph": "vision",
+                }
+                for view in (EQUIRECT, FRONT)
+            ],
+            "features": {"rate": preset.feature_rate, "resampling": "linear"},
+            "sampler": {"cfg": preset.cfg, "steps": preset.sample_steps, "schedule": "linear"},
+            "guidance": {"drop": ["local", "global_"], "rescale": 0.0},
+            "channel_order": "WYZX",
+            "decoder": {"context": DECODER_CONTEXT, "chunk": DECODER_CHUNK},
+            "precision": "fp16 weights, fp32 arithmetic" if half else "fp32",
+            "graphs": {part.name: f"{part.name}.onnx" for part in parts},
+        },
+    )
+    return manifest, checks
