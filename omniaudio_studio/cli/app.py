@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 import traceback
 from collections.abc import Sequence
 from typing import Annotated
@@ -111,7 +112,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if os.environ.get("OMNIAUDIO_DEBUG"):
             traceback.print_exc()
             return _UNEXPECTED
-        say(f"unexpected {type(error).__name__}: {error}; details are in {_write_log()}")
+        message = textwrap.shorten(str(error), 200, placeholder=" ...")
+        say(f"unexpected {type(error).__name__}: {message}; details are in {_write_log()}")
         return _UNEXPECTED
 
 

@@ -64,7 +64,8 @@ def seconds_text(seconds: float) -> str:
 class ProgressReport:
     """Callable for ``progress=``: bars on a terminal, sparse lines elsewhere. A context manager.
 
-    Takes anything with ``stage``, ``done``, ``total`` and ``eta`` (seconds, or None).
+    Takes anything with ``stage``, ``done``, ``total`` and ``eta`` (seconds, or None), and shows its
+    ``detail`` where it has one.
     """
 
     def __init__(self) -> None:
@@ -102,6 +103,7 @@ class ProgressReport:
         """Show one report. The engine's stages share one count, and so one bar."""
         bar = "sound" if progress.stage in ENGINE_STAGES else progress.stage
         left = "" if progress.eta is None else f"{seconds_text(max(progress.eta, 0.0))} left"
+        detail = getattr(progress, "detail", "")
         if self._bars is not None:
             if bar not in self._tasks:
                 self._tasks[bar] = self._bars.add_task(bar, stage="", left=left)
@@ -109,7 +111,7 @@ class ProgressReport:
                 self._tasks[bar],
                 completed=progress.done,
                 total=progress.total or None,
-                stage="" if bar == progress.stage else progress.stage,
+                stage=detail or ("" if bar == progress.stage else progress.stage),
                 left=left,
             )
             return
@@ -118,4 +120,4 @@ class ProgressReport:
             return
         self._said_of, self._said = bar, now
         share = f" {100 * progress.done / progress.total:.0f} %" if progress.total else ""
-        note(f"{bar}{share}{', ' if left else ''}{left}")
+        note(", ".join(part for part in (bar + share, detail, left) if part))
