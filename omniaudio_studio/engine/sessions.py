@@ -53,7 +53,7 @@ class Session:
         self, path: Path, choice: ProviderChoice, cancel: CancelToken | None = None
     ) -> None:
         runtime = quiet_runtime()
-        options = session_options(choice.device)
+        options = session_options()
         self.path = path
         self._runtime = runtime
 
