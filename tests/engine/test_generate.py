@@ -326,7 +326,9 @@ def test_graphs_that_break_the_contract(tmp_path: Path, clip: ClipInfo) -> None:
 
 def test_not_a_number_is_never_delivered(tmp_path: Path, clip: ClipInfo) -> None:
     """A model that diverges is said to, instead of writing a file that hurts."""
-    bundle = load_bundle(make_tiny_bundle(tmp_path / "wild", guidance={"drop": ["local", "global_"]}))
+    bundle = load_bundle(
+        make_tiny_bundle(tmp_path / "wild", guidance={"drop": ["local", "global_"]})
+    )
     generator = Generator(bundle, "cpu")
     with pytest.raises(BundleError, match="not a number"):
         generated(generator, clip, cfg=3.4e38, duration=1.0)

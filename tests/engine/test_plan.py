@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,11 +26,11 @@ from omniaudio_studio.media.probe import ClipInfo
 RATE = 48_000
 
 
-def test_settings_come_from_the_request(tmp_path: object) -> None:
+def test_settings_come_from_the_request() -> None:
     request = GenerateRequest(
-        clip="a.mp4", output="b.wav", start=1.0, duration=2.0, cfg=3.0, seed=4, steps=5, takes=6,
-        segments=(Segment(1.5),), feature_rate=7.0,
-    )  # type: ignore[arg-type]  # fmt: skip
+        clip=Path("a.mp4"), output=Path("b.wav"), start=1.0, duration=2.0,
+        cfg=3.0, seed=4, steps=5, takes=6, segments=(Segment(1.5),), feature_rate=7.0,
+    )  # fmt: skip
     assert GenerationSettings.from_request(request) == GenerationSettings(
         start=1.0, duration=2.0, cfg=3.0, seed=4, steps=5, takes=6, segments=(Segment(1.5),),
         feature_rate=7.0,
