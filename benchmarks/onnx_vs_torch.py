@@ -34,7 +34,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from omniaudio_studio.engine.devices import cpu_threads, session_options
+from omniaudio_studio.engine.devices import cpu_threads
 from omniaudio_studio.errors import OmniAudioError, OptionError
 from omniaudio_studio.training.checkpoint import load_checkpoint
 from omniaudio_studio.training.export import (
@@ -151,10 +151,11 @@ def compare(case: Case, folder: Path, pairs: int, repeats: int) -> Result:
 
     module = round_weights(case.module).eval()
     path = folder / f"{case.output}.onnx"
-    export_graph(module, case.inputs, [case.output], case.dynamic, path, half=True)
-    session = onnxruntime.InferenceSession(
-        str(path), session_options("cpu"), providers=["CPUExecutionProvider"]
-    )
+    export_graph(module, case.inputs, [case.output], case.dynamic, path)
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = cpu_threads()
+    settings.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
     feeds = {name: value.numpy() for name, value in case.inputs.items()}
 
     def eager() -> np.ndarray[Any, Any]:
