@@ -22,18 +22,25 @@ def magnitude_loss(decoded: DecodedSpectrum, real: Tensor, imaginary: Tensor) ->
 def band_level_loss(
     decoded: DecodedSpectrum, real: Tensor, imaginary: Tensor, mel: Tensor
 ) -> Tensor:
-    """L1 between log powers of W in mel bands and pairs of frames.
+    """L1 between log powers of W in mel bands, averaged over 2, 10 and 40 frames.
 
-    The per-bin loss settles on the median of a noise, which lies below its power; this one keeps
-    the level. ``mel`` is ``[K, bands]``.
+    The per-bin loss settles on the median of a noise, which lies below its power, and smooths what
+    is short and loud; power summed over longer stretches keeps the level of both. ``mel`` is
+    ``[K, bands]``.
     """
-    power = real[:, 0] ** 2 + imaginary[:, 0] ** 2
-    predicted = (torch.exp(decoded.log_magnitude.clamp(max=3.0)) - FLOOR).clamp(min=0) ** 2
+    power = (real[:, 0] ** 2 + imaginary[:, 0] ** 2) @ mel
+    predicted = (torch.exp(decoded.log_magnitude.clamp(max=3.0)) - FLOOR).clamp(min=0) ** 2 @ mel
+    total = power.new_zeros(())
+    for frames in (2, 10, 40):
+        whole = power.shape[1] // frames * frames
+        if whole == 0:
+            continue
 
-    def level(x: Tensor) -> Tensor:
-        return torch.log((x @ mel).unflatten(1, (-1, 2)).mean(2) + FLOOR**2)
+        def level(x: Tensor, frames: int = frames, whole: int = whole) -> Tensor:
+            return torch.log(x[:, :whole].unflatten(1, (-1, frames)).mean(2) + FLOOR**2)
 
-    return 0.5 * (level(predicted) - level(power)).abs().mean()
+        total = total + 0.5 * (level(predicted) - level(power)).abs().mean()
+    return total
 
 
 def direction_loss(

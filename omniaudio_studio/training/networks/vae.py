@@ -137,7 +137,7 @@ class SpectralEncoder(nn.Module):
         cross = pooled(real[:, :1] * real[:, 1:] + imaginary[:, :1] * imaginary[:, 1:])
         power = pooled(real[:, 1:] ** 2 + imaginary[:, 1:] ** 2)
         gains = (cross / w_power).clamp(-2, 2)
-        residual = torch.sqrt((power / w_power - gains**2).clamp(1e-6, 4))
+        residual = torch.sqrt((power / w_power - gains**2).clamp(1e-6, 4.0))
         level = (torch.log(w_power) + 10) / 5
         features = torch.cat([gains, residual, level], dim=1)  # [B, 7, T, bands]
         return features.transpose(2, 3).flatten(1, 2)

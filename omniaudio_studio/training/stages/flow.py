@@ -189,9 +189,14 @@ def excerpt(encoded: EncodedScenes, rng: np.random.Generator, batch: int, length
 
 
 def context_mask(rng: np.random.Generator, batch: int, length: int, probability: float) -> Tensor:
-    """1 where clean latents are given: the first few frames, in a part of the batch."""
+    """1 where clean latents are given: the first frames, in a part of the batch.
+
+    Half of the time at most a quarter, as between consecutive windows; else up to all but one, as
+    in a clip's last window, which is moved back to end with the clip.
+    """
     mask = np.zeros((batch, 1, length), np.float32)
     for row in range(batch):
         if rng.random() < probability:
-            mask[row, :, : int(rng.integers(1, max(2, length // 4) + 1))] = 1
+            most = length // 4 if rng.random() < 0.5 else length - 1
+            mask[row, :, : int(rng.integers(1, max(1, most) + 1))] = 1
     return torch.from_numpy(mask)

@@ -108,8 +108,10 @@ def latent_statistics(vae: SpectralVAE, scenes: SceneSet, seed: int) -> tuple[Te
     hop = vae.config.latent_hop
     samples = scenes.foa.shape[-1] // hop * hop
     means, variances = [], []
-    for _ in range(40):
-        mean, std = vae.encoder(sound_batch(scenes, rng, 4, min(samples, 25 * hop)))
+    for _ in range(30):
+        audio = sound_batch(scenes, rng, 4, min(samples, 25 * hop))
+        spectrum = vae.encoder.spectrum.fast(audio)
+        mean, std = vae.encoder.encode_spectrum(spectrum.real, spectrum.imag)
         means.append(mean.transpose(1, 2).flatten(0, 1))
         variances.append((std**2).transpose(1, 2).flatten(0, 1))
     stacked = torch.cat(means)
