@@ -28,6 +28,16 @@ def _or(choices: Sequence[str]) -> str:
     return ", ".join(choices)
 
 
+def _seconds_range(text: str) -> tuple[float, float]:
+    begin, _, end = text.partition("-")
+    try:
+        return float(begin), float(end)
+    except ValueError:
+        raise OptionError(
+            f"--base-range must be two times in seconds as 3.5-7; found {text!r}"
+        ) from None
+
+
 def generate(
     clip: Annotated[
         Path | None, typer.Argument(metavar="CLIP", help="The 360 video.", show_default=False)
@@ -72,6 +82,13 @@ def generate(
     takes: Annotated[
         int | None, typer.Option(help="Results with seeds SEED, SEED+1, ...: OUT-take2.wav ...")
     ] = None,
+    base: Annotated[
+        Path | None,
+        typer.Option(metavar="TAKE.wav", help="Keep this take but for the --base-range."),
+    ] = None,
+    base_range: Annotated[
+        str | None, typer.Option(metavar="A-B", help="Seconds of the clip to roll again.")
+    ] = None,
     device: Annotated[str | None, typer.Option(help=f"Where it runs: {_or(DEVICES)}.")] = None,
     feature_rate: Annotated[
         float | None, typer.Option(help="Pictures per second that the model sees.")
@@ -107,6 +124,8 @@ def generate(
         "mix": mix,
         "loudness": loudness,
         "takes": takes,
+        "base_take": base,
+        "base_range": None if base_range is None else _seconds_range(base_range),
         "device": device,
         "feature_rate": feature_rate,
     }
@@ -162,9 +181,10 @@ def show_result(result: RunResult, *, as_json: bool) -> None:
         if take.plot is not None:
             print(f"{take.plot}  where the sound is, and how loud, over time")
     print(
-        f"{seconds_text(result.seconds)} ({result.realtime:.2f} times real time) "
-        f"on {result.provider}: {result.reason}"
+        f"sound in {seconds_text(result.sound_seconds)} ({result.realtime:.1f} times real time), "
+        f"all in {seconds_text(result.seconds)}"
     )
+    print(f"on {result.provider}: {result.reason}")
     if result.demonstration:
         print(
             f"{result.bundle_title} is a demonstration model: it shows the way from picture to "

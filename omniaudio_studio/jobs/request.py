@@ -104,7 +104,8 @@ class GenerateRequest:
     takes
         Number of results; take k (from 0) uses ``seed + k``, and so do the segments' own seeds.
     base_take, base_range
-        An earlier output to keep, and the (start, end) in seconds of the clip to roll again.
+        An earlier output to keep, and the (start, end) in seconds of the clip to roll again. The
+        other values should be that output's own, but for the seed.
     yaw
         Degrees, positive left: what is at this azimuth becomes the front of the sound-only file.
     feature_rate
@@ -236,6 +237,8 @@ class GenerateRequest:
         _path("base_take", self.base_take)
         if not isinstance(self.base_range, tuple) or len(self.base_range) != 2:
             raise OptionError("base_range must be two times in seconds: start and end")
+        if self.loudness is not None:
+            raise OptionError("a part rolled again keeps its take's level; leave loudness out")
         _number("base_range start", self.base_range[0], minimum=0.0, unit=" s")
         _number("base_range end", self.base_range[1], above=self.base_range[0], unit=" s")
 

@@ -31,6 +31,8 @@ class RunResult:
         Seconds of sound per take; ``rate`` in hertz.
     seconds
         Wall-clock time of everything, reading and writing included.
+    sound_seconds
+        The part of it until the sound was written: without overlays and plots.
     provider, reason
         What the graphs ran on, and why that.
     """
@@ -39,6 +41,7 @@ class RunResult:
     duration: float
     rate: int
     seconds: float
+    sound_seconds: float
     provider: str
     reason: str
     bundle: str
@@ -48,8 +51,8 @@ class RunResult:
 
     @property
     def realtime(self) -> float:
-        """Seconds of sound made per second of work, over all takes."""
-        return self.duration * len(self.takes) / max(self.seconds, 1e-9)
+        """Seconds of sound made per second of work on it, over all takes."""
+        return self.duration * len(self.takes) / max(self.sound_seconds, 1e-9)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""

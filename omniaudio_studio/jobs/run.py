@@ -16,6 +16,7 @@ from omniaudio_studio.engine.plan import GenerationSettings, range_samples
 from omniaudio_studio.engine.progress import Progress
 from omniaudio_studio.errors import BundleError, MediaError
 from omniaudio_studio.jobs.request import GenerateRequest
+from omniaudio_studio.jobs.rerolling import Part, plan_part, splice
 from omniaudio_studio.jobs.result import Preview, RunResult, TakeResult
 from omniaudio_studio.jobs.sidecar import (
     Reproduction,
@@ -164,8 +165,12 @@ def run_request(
     request.validate()
     files = take_files(request)
     finals = [path for take in files for path in take.all()]
+    inputs = [request.clip]
     require_file(request.clip, "the clip")
-    check_distinct(finals, [request.clip])
+    if request.base_take is not None:
+        require_file(request.base_take, "the earlier take")
+        inputs.append(request.base_take)
+    check_distinct(finals, inputs)
     stop_hashing = CancelToken()
     cancel.on_cancel(stop_hashing.cancel)
     with Staging(finals, overwrite=request.overwrite) as staging, ThreadPoolExecutor(1) as pool:
@@ -221,6 +226,7 @@ class _Job:
         if expected is not None:
             self._check_expected(expected, generator, hashing)
         gains = self._write_sound(info, samples, generator)
+        sound_seconds = time.monotonic() - begun
         for files in self.files:
             self._write_overlay(info, files)
             self._write_plot(files)
@@ -246,6 +252,7 @@ class _Job:
             duration=samples / request.rate,
             rate=request.rate,
             seconds=time.monotonic() - begun,
+            sound_seconds=sound_seconds,
             provider=provider.provider,
             reason=provider.reason,
             bundle=generator.bundle.name,
@@ -274,6 +281,12 @@ class _Job:
                 f"the bundle {generator.bundle.name!r} is not the one that {expected.source} was "
                 "made with (its hash differs); find the old one, or generate without --from"
             )
+        base = self.request.base_take
+        if base is not None and file_sha256(base, self.cancel) != expected.base_sha256:
+            raise MediaError(
+                f"{base} is not the earlier take that {expected.source} kept (its hash differs); "
+                "put the right one back, or generate without --from"
+            )
         if hashing.result() != expected.clip_sha256:
             raise MediaError(
                 f"{self.request.clip} is not the clip that {expected.source} was made from (its "
@@ -283,66 +296,85 @@ class _Job:
     def _write_sound(self, info: ClipInfo, samples: int, generator: Generator) -> list[float]:
         """Write every take's WAV; returns the gain of each in decibels."""
         request = self.request
-        levelled = request.loudness is not None
-        subtype = cast("Subtype", request.subtype)
+        settings = GenerationSettings.from_request(request)
+        part = None if request.base_take is None else plan_part(request, samples)
+        start = request.start
+        if part is not None:
+            start += part.first / request.rate
+            samples = part.samples
+            settings = replace(settings, start=start, duration=samples / request.rate)
+        # With a loudness target the level is known only at the end; a part goes into a whole.
+        detour = request.loudness is not None or part is not None
         with ExitStack() as stack:
-            writers = []
-            for index, files in enumerate(self.files):
-                path = self.staging.path(files.wav)
-                writers.append(
-                    stack.enter_context(
-                        TakeWriter(
-                            # With a loudness target, the level is known only at the end.
-                            self.staging.extra(path.name) if levelled else path,
-                            source_rate=generator.sample_rate,
-                            rate=request.rate,
-                            samples=samples,
-                            subtype="float32" if levelled else subtype,
-                            yaw=math.radians(request.yaw),
-                            bed=self._bed(info, samples),
-                            metered=levelled,
-                            on_preview=self.preview,
-                            take=index,
-                        )
+            writers = [
+                stack.enter_context(
+                    TakeWriter(
+                        self._sound_path(files, detour),
+                        source_rate=generator.sample_rate,
+                        rate=request.rate,
+                        samples=samples,
+                        subtype="float32" if detour else self.subtype,
+                        yaw=math.radians(request.yaw),
+                        bed=self._bed(info, start, samples),
+                        metered=request.loudness is not None,
+                        on_preview=self.preview,
+                        take=index,
                     )
                 )
+                for index, files in enumerate(self.files)
+            ]
             made = generator.generate(
-                info,
-                GenerationSettings.from_request(request),
-                writers,
-                progress=self.progress,
-                cancel=self.cancel,
+                info, settings, writers, progress=self.progress, cancel=self.cancel
             )
             self.warnings += made.warnings
             for writer in writers:
                 writer.finish()
-        gains = [0.0] * len(writers)
-        clipped = sum(writer.clipped for writer in writers)
-        if request.loudness is not None:
-            clipped = 0
-            for index, (writer, files) in enumerate(zip(writers, self.files, strict=True)):
-                path = self.staging.path(files.wav)
-                source = self.staging.extra(path.name)
-                gains[index] = loudness_gain(
-                    writer.loudness(), request.loudness, writer.true_peak()
-                )
-                clipped += copy_with_gain(source, path, gains[index], subtype, self.cancel.check)
-                source.unlink()
+        finished = [
+            self._finish(files, writer, part)
+            for files, writer in zip(self.files, writers, strict=True)
+        ]
+        clipped = sum(values for _, values in finished)
         if clipped:
             self.warnings.append(
                 f"{clipped} values were beyond full scale and were clipped; use --subtype float32, "
                 "or a --loudness target"
             )
-        return gains
+        return [gain for gain, _ in finished]
 
-    def _bed(self, info: ClipInfo, samples: int) -> MonoBed | None:
+    @property
+    def subtype(self) -> Subtype:
+        """The delivery's sample format."""
+        return cast("Subtype", self.request.subtype)
+
+    def _sound_path(self, files: TakeFiles, detour: bool) -> Path:
+        path = self.staging.path(files.wav)
+        return self.staging.extra(path.name) if detour else path
+
+    def _finish(self, files: TakeFiles, writer: TakeWriter, part: Part | None) -> tuple[float, int]:
+        """Bring a take's sound to its final form; (gain in decibels, values clipped)."""
+        request = self.request
+        path, source = self.staging.path(files.wav), self._sound_path(files, True)
+        check = self.cancel.check
+        if part is not None:
+            assert request.base_take is not None
+            clipped = splice(request.base_take, source, path, part, self.subtype, check)
+            gain = 20 * math.log10(part.gain)
+        elif request.loudness is not None:
+            gain = loudness_gain(writer.loudness(), request.loudness, writer.true_peak())
+            clipped = copy_with_gain(source, path, gain, self.subtype, check)
+        else:
+            return 0.0, writer.clipped
+        source.unlink()
+        return gain, clipped
+
+    def _bed(self, info: ClipInfo, start: float, samples: int) -> MonoBed | None:
         """The camera's own sound at the delivery rate, or None."""
         request = self.request
         if not request.mix or info.audio is None:
             return None
         from omniaudio_studio.media.audio import iter_audio
 
-        blocks = iter_audio(info, request.rate, request.start, samples / request.rate)
+        blocks = iter_audio(info, request.rate, start, samples / request.rate)
         ambisonic = info.audio.ambisonic
 
         def mono() -> Iterator[Block]:

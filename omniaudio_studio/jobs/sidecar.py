@@ -37,6 +37,7 @@ class Reproduction:
     clip_sha256: str
     bundle_sha256: str
     output_sha256: str
+    base_sha256: str | None
     provider: str
 
 
@@ -78,6 +79,9 @@ def describe(
     import onnxruntime
 
     manifest = bundle.manifest
+    base = None
+    if request.base_take is not None:
+        base = {"name": request.base_take.name, "sha256": file_sha256(request.base_take)}
     request = replace(
         request,
         clip=request.clip.absolute(),
@@ -102,6 +106,8 @@ def describe(
             "sha256": clip_sha256,
             "duration": info.duration,
         },
+        # The earlier take, where only a part was rolled again.
+        "base": base,
         "bundle": {
             "name": manifest.name,
             "title": manifest.title,
@@ -128,6 +134,7 @@ def describe(
         },
         "provider": {"name": result.provider, "reason": result.reason},
         "seconds": round(result.seconds, 3),
+        "sound_seconds": round(result.sound_seconds, 3),
         "warnings": list(result.warnings),
     }
 
@@ -183,6 +190,7 @@ def reproduction(
             clip_sha256=str(data["clip"]["sha256"]),
             bundle_sha256=str(data["bundle"]["sha256"]),
             output_sha256=str(data["output"]["sha256"]),
+            base_sha256=None if data.get("base") is None else str(data["base"]["sha256"]),
             provider=str(data["provider"]["name"]),
         )
     except (KeyError, TypeError) as error:
