@@ -15,7 +15,7 @@ test:
 	@$(MAKE) --no-print-directory check
 
 check:
-	@echo "ruff" && $(BIN)/ruff check --quiet .
+	@echo "ruff" && $(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet .
 	@echo "mypy" && $(BIN)/mypy --no-error-summary
 	@echo "import-linter" && $(BIN)/lint-imports --no-cache > $(VENV)/lint-imports.log 2>&1 \
 		|| { cat $(VENV)/lint-imports.log; exit 1; }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +23,9 @@ def check_output(path: Path, *, overwrite: bool = False) -> None:
     """
     folder = path.parent
     if not folder.is_dir():
-        raise OutputError(f"cannot write {path}: the folder {folder} does not exist; create it first")
+        raise OutputError(
+            f"cannot write {path}: the folder {folder} does not exist; create it first"
+        )
     if path.is_dir():
         raise OutputError(f"cannot write {path}: it is a folder; give a file name")
     if path.exists() and not overwrite:
@@ -58,7 +59,7 @@ def written_whole(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
             raise OutputError(f"nothing was written for {path}")
         if path.exists() and not overwrite:
             raise OutputExistsError(f"{path} appeared meanwhile; it was left as it is")
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         # Errors about inputs pass through: only the system's own refusals are about the output.
         if isinstance(error, OutputError | MissingFileError):
