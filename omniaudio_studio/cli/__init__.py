@@ -8,6 +8,10 @@ from __future__ import annotations
 
 def main() -> None:
     """Entry point of the ``omniaudio`` console script."""
-    from omniaudio_studio.cli.app import run
+    try:
+        from omniaudio_studio.cli.app import run
 
-    raise SystemExit(run())
+        code = run()
+    except KeyboardInterrupt:  # while the program was still starting
+        code = 130
+    raise SystemExit(code)

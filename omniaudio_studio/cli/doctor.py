@@ -112,7 +112,7 @@ def show(data: dict[str, Any]) -> None:
     pairs += [(module, version or "not installed") for module, version in data["optional"].items()]
     if provider is not None:
         pairs.append(("runs on", f"{provider['name']}: {provider['reason']}"))
-        pairs.append(("could be", ", ".join(data["available_providers"])))
+        pairs.append(("built with", ", ".join(data["available_providers"])))
     for bundle in data["bundles"]:
         pairs.append(("bundle", bundle["problem"] or f"{bundle['name']} in {bundle['path']}"))
     pairs.append(("log", data["log_folder"]))

@@ -86,6 +86,8 @@ def describe(
         request,
         clip=request.clip.absolute(),
         output=request.output.absolute(),
+        # A name is looked up wherever the program runs; a path is meant from here.
+        bundle=str(bundle.path.absolute()) if Path(request.bundle).exists() else request.bundle,
         base_take=None if request.base_take is None else request.base_take.absolute(),
     )
     return {

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from omniaudio_studio.errors import OmniAudioError
 from omniaudio_studio.foa.direction import direction_of_arrival
 from omniaudio_studio.foa.rotation import rotate_yaw
 from omniaudio_studio.jobs.result import Preview
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 Block = NDArray[np.float32]
 
 SILENCE_DB = -120.0
+MAX_ROUNDING = 16  # samples
 TRUE_PEAK_LIMIT = -1.0  # dBTP, after a loudness target was applied
 
 
@@ -150,8 +152,14 @@ class TakeWriter:
         if self._resampler is not None:
             rest = self._resampler.resample_chunk(np.zeros((0, 4), np.float32), last=True)
             self._write(np.ascontiguousarray(rest.T))
-        # Rounding at two rates may leave a sample or two.
-        if self.written < self.samples:
+        # Rounding at two rates may leave a sample or two, and no more.
+        missing = self.samples - self.written
+        if missing > MAX_ROUNDING:
+            raise OmniAudioError(
+                f"the sound ended {missing} samples early (expected {self.samples}); this is a "
+                "fault of the program or the model: please report it"
+            )
+        if missing:
             self._write(np.zeros((4, self.samples - self.written), np.float32))
 
     def _write(self, block: Block) -> None:

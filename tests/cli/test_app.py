@@ -180,3 +180,45 @@ def test_scenes_are_made_and_kept(tmp_path: Path) -> None:
     before = (folder / "foa.wav").stat().st_mtime_ns
     assert omniaudio(*arguments).code == 0
     assert (folder / "foa.wav").stat().st_mtime_ns == before
+
+
+def test_a_bundle_is_evaluated(tiny_bundle: Path) -> None:
+    arguments = ["evaluate", "starter", "--bundle", tiny_bundle, "--count", "1", "--seconds", "1"]
+    ran = omniaudio(*arguments, "--json")
+    assert ran.code == 0, ran.err
+    data = json.loads(ran.out)
+    assert data["settings"]["count"] == 1
+    assert {"generated", "random", "reconstruction"} <= set(data["errors"])
+    assert data["chance"] == pytest.approx(np.pi / 2)
+
+
+def test_a_stage_is_trained_and_a_missing_one_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    run_folder = tmp_path / "run"
+    arguments = ["train", "scenes", "--preset", "debug", "--run", run_folder]
+    arguments += ["--set", "scenes.count=1", "--set", "scenes.seconds=1.0"]
+    ran = omniaudio(*arguments, "--json")
+    assert ran.code == 0, ran.err
+    assert json.loads(ran.out) == [str(run_folder / "scenes")]
+    assert "scenes" in ran.err
+    early = omniaudio("train", "flow", "--preset", "debug", "--run", run_folder)
+    assert early.code == 2
+    assert len(early.error_lines) == 1
+    ran = omniaudio("export", run_folder, tmp_path / "bundle", "--licence", "CC0-1.0")
+    assert ran.code == 2
+    assert len(ran.error_lines) == 1
+    assert names(tmp_path) == {"run"}
+
+
+def test_training_without_torch_says_what_to_install(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import importlib.util
+
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "torch" else find(name)
+    )
+    assert run(["train", "scenes", "--run", str(tmp_path / "run")]) == 2
+    assert "omniaudio-studio[train]" in capsys.readouterr().err
+    assert names(tmp_path) == set()

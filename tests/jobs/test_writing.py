@@ -11,6 +11,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from omniaudio_studio.errors import OmniAudioError
 from omniaudio_studio.foa.direction import direction_of_arrival
 from omniaudio_studio.foa.encoding import encode_plane_wave
 from omniaudio_studio.jobs.result import Preview
@@ -118,6 +119,15 @@ def test_too_many_samples_are_cut(tmp_path: Path) -> None:
         writer(np.zeros((4, 100), np.float32))
         writer.finish()
     assert soundfile.info(path).frames == 150
+
+
+def test_a_sound_that_ends_early_is_a_fault_not_a_silence(tmp_path: Path) -> None:
+    with (
+        pytest.raises(OmniAudioError, match="50 samples early"),
+        TakeWriter(tmp_path / "a.wav", source_rate=100, rate=100, samples=150) as writer,
+    ):
+        writer(np.zeros((4, 100), np.float32))
+        writer.finish()
 
 
 def test_the_meters_hear_all_four_channels(tmp_path: Path) -> None:
