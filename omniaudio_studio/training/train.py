@@ -117,7 +117,14 @@ def _run(stage: str, preset: Preset, run: Path, material: Material, report: Repo
     else:
         vae = load_vae(preset, scenes, run / "vae.ckpt")
         sight = load_sight(preset, len(scenes.classes), run / "vision.ckpt")
-        encoded = encode_scenes(scenes, vae, sight, run / "encoded.npz", report)
+        encoded = encode_scenes(
+            scenes,
+            vae,
+            sight,
+            run / "encoded.npz",
+            report,
+            bfloat16=preset.flow.bfloat16,
+        )
         train_flow(preset, encoded, sight.localiser.config, checkpoint, report)
     return checkpoint
 

@@ -60,7 +60,13 @@ class Flow(nn.Module):
 
 @torch.no_grad()
 def encode_scenes(
-    scenes: SceneSet, vae: SpectralVAE, sight: Sight, path: Path, report: Report | None = None
+    scenes: SceneSet,
+    vae: SpectralVAE,
+    sight: Sight,
+    path: Path,
+    report: Report | None = None,
+    *,
+    bfloat16: bool = False,
 ) -> EncodedScenes:
     """Latents and summaries of every scene, kept in ``path`` (an .npz) for the next run."""
     rate = vae.config.sample_rate / vae.config.latent_hop
@@ -80,7 +86,9 @@ def encode_scenes(
         stds.append(std[0].numpy())
         equirect = _frames(scenes.equirect[index], EQUIRECT)
         front = _frames(scenes.front[index], FRONT)
-        summary = sight.localiser.summarise(sight.features(equirect), sight.features(front))
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            around, ahead = sight.features(equirect), sight.features(front)
+        summary = sight.localiser.summarise(around.float(), ahead.float())
         summaries.append(summary[0].numpy())
         if report is not None and (index + 1) % 20 == 0:
             report(index + 1, len(scenes), {}, 0.0)
