@@ -50,8 +50,8 @@ class Damage:
 
     def __str__(self) -> str:
         return (
-            f"{self.packets} damaged packets and {self.frames} damaged pictures were skipped "
-            "(the last good picture is held there)"
+            f"{self.packets + self.frames} damaged packets or pictures were skipped; "
+            "the last good picture is held there"
         )
 
 

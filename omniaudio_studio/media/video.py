@@ -117,9 +117,7 @@ class VideoWriter:
         self._container: OutputContainer | None = None
         self._sound: AudioStream | None = None
         try:
-            # The edit list counts in the movie's clock: milliseconds would cut the last picture.
-            options = {"movie_timescale": str(self._clock)}
-            self._container = av.open(f"file:{self.path}", "w", format="mp4", options=options)
+            self._container = av.open(f"file:{self.path}", "w", format="mp4")
             self._picture = self._add_picture(crf, preset)
             if audio_rate is not None:
                 self._sound = self._add_sound(audio_rate)

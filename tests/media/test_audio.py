@@ -144,6 +144,21 @@ def test_a_hole_in_the_track_is_silence(tmp_path: Path) -> None:
     )
 
 
+def test_rounded_timestamps_make_no_clicks(tmp_path: Path) -> None:
+    """Matroska's milliseconds are not a whole number of samples at 44.1 kHz."""
+    wave = np.round(field(44100)[:2] * 32767) / 32767
+    path = make_clip(
+        tmp_path / "clip.mkv",
+        [Fraction(0)],
+        sound=wave,
+        sound_rate=44100,
+        sound_codec="pcm_s16le",
+    )
+    read, rate = read_audio(path)
+    assert rate == 44100
+    np.testing.assert_allclose(read, wave, atol=1e-4)
+
+
 @pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"])
 def test_sample_formats(tmp_path: Path, subtype: str) -> None:
     wave = np.linspace(-0.9, 0.9, 999)

@@ -344,6 +344,19 @@ def test_sound_longer_than_the_picture_is_no_truncation(tmp_path: Path) -> None:
         assert info.warnings == (), name
 
 
+def test_a_container_as_long_as_its_sound_is_whole(tmp_path: Path) -> None:
+    """Without tags of each track's length, Matroska promises only the longest one's."""
+    shown = [Fraction(k, 30) for k in range(60)]
+    path = make_clip(tmp_path / "clip.mkv", shown, sound=np.zeros((2, 5 * 48000)))
+    path.write_bytes(path.read_bytes().replace(b"DURATION", b"DURATIOX"))
+    info = probe(path)
+    assert info.duration == pytest.approx(2, abs=0.002)
+    assert info.warnings == ()
+    # The same file without the end of its sound falls short of the promise.
+    (warning,) = probe(cut(path, 0.5)).warnings
+    assert "truncated" in warning
+
+
 def test_a_long_last_picture_counts(tmp_path: Path) -> None:
     info = probe(make_clip(tmp_path / "clip.mp4", [Fraction(0), Fraction(1)], last=1.5))
     assert info.duration == pytest.approx(2.5, abs=1e-3)

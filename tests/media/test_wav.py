@@ -125,6 +125,16 @@ def test_24_bit_rounds_and_saturates(tmp_path: Path) -> None:
     assert writer.clipped == 3
 
 
+def test_odd_amounts_of_data_are_padded(tmp_path: Path) -> None:
+    """Chunks of RIFF begin at even places; the padding is no sound."""
+    write_wav(tmp_path / "a.wav", np.full((1, 5), 0.5), 48000, "pcm24")
+    data = (tmp_path / "a.wav").read_bytes()
+    assert len(data) % 2 == 0
+    assert struct.unpack_from("<I", data, 4)[0] == len(data) - 8
+    assert len(chunks(tmp_path / "a.wav")[b"data"]) == 15
+    assert soundfile.info(tmp_path / "a.wav").frames == 5
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_sound_that_is_not_finite_is_refused(tmp_path: Path, bad: float) -> None:
     with pytest.raises(OutputError, match="NaN or infinite"):
