@@ -78,7 +78,7 @@ class Preset:
 
 PRESETS: dict[str, Preset] = {
     "starter": Preset(
-        vae=StageSetup(steps=1600, batch=16, length=20, rate=1e-3, warmup=100, ema=0.995),
+        vae=StageSetup(steps=1450, batch=16, length=20, rate=1e-3, warmup=100, ema=0.995),
         vision=StageSetup(
             steps=700, batch=8, length=12, rate=1.5e-3, warmup=100, ema=0.995, bfloat16=True
         ),
