@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from omniaudio_studio.errors import MediaError, OptionError
+from omniaudio_studio.media.blocks import regrouped, resampled, silence, without
 from omniaudio_studio.media.container import (
     Damage,
     audio_stream,
@@ -95,14 +96,14 @@ def iter_audio(
         if rate is None or rate == own:
             natural = _aligned(file, container, stream, zero, start, duration)
             count = None if duration is None else round(duration * own)
-            yield from _regrouped(natural, stream.channels, block, count)
+            yield from regrouped(natural, stream.channels, block, count)
             return
         early = start - _PREROLL
         length = None if duration is None else duration + 2 * _PREROLL
         natural = _aligned(file, container, stream, zero, early, length)
-        resampled = _resampled(natural, own, rate, stream.channels)
+        changed = resampled(natural, own, rate, stream.channels)
         count = None if duration is None else round(duration * rate)
-        yield from _regrouped(_without(resampled, rate * _PREROLL), stream.channels, block, count)
+        yield from regrouped(without(changed, rate * _PREROLL), stream.channels, block, count)
 
 
 def read_audio(
@@ -174,7 +175,7 @@ def _aligned(
         place = given if time is None else round((time - zero - start) * rate)
         if not anchored or abs(place - given) > tolerance:
             # Short of wanted: what lies behind the range is of no interest.
-            yield from _silence(channels, min(place, wanted) - given)
+            yield from silence(channels, min(place, wanted) - given)
             given = max(given, min(place, wanted))  # type: ignore[assignment]
             samples = samples[:, max(0, given - place) :]
         if samples.shape[1]:
@@ -186,13 +187,6 @@ def _aligned(
             yield samples
         if given >= wanted:
             return
-
-
-def _silence(channels: int, count: float) -> Iterator[np.ndarray]:
-    while count > 0:
-        part = int(min(count, 65536))
-        yield np.zeros((channels, part), np.float32)
-        count -= part
 
 
 def _decoded_from(
@@ -232,58 +226,6 @@ def _as_float(frame: AudioFrame) -> np.ndarray:
     if data.dtype in (np.int16, np.int32):
         return (data / 2.0 ** (8 * data.dtype.itemsize - 1)).astype(np.float32)
     return data.astype(np.float32)
-
-
-def _resampled(
-    blocks: Iterator[np.ndarray], own: int, rate: int, channels: int
-) -> Iterator[np.ndarray]:
-    import soxr
-
-    resampler = soxr.ResampleStream(own, rate, channels, dtype="float32")
-    for samples in blocks:
-        yield resampler.resample_chunk(np.ascontiguousarray(samples.T)).reshape(-1, channels).T
-    rest = resampler.resample_chunk(np.zeros((0, channels), np.float32), last=True)
-    yield rest.reshape(-1, channels).T
-
-
-def _without(blocks: Iterator[np.ndarray], count: int) -> Iterator[np.ndarray]:
-    """The blocks less their first ``count`` samples."""
-    for samples in blocks:
-        kept = samples[:, count:]
-        count = max(0, count - samples.shape[1])
-        if kept.shape[1]:
-            yield kept
-
-
-def _regrouped(
-    blocks: Iterator[np.ndarray], channels: int, size: int, count: int | None
-) -> Iterator[np.ndarray]:
-    """Blocks of ``size`` samples; cut, or filled up with silence, to ``count`` in all."""
-    waiting: list[np.ndarray] = []
-    held = given = 0
-
-    def grouped(source: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-        nonlocal waiting, held, given
-        for samples in source:
-            if count is not None:
-                samples = samples[:, : count - given - held]
-            waiting.append(samples)
-            held += samples.shape[1]
-            if held >= size:
-                joined = np.concatenate(waiting, axis=1)
-                for at in range(0, held - held % size, size):
-                    given += size
-                    yield np.ascontiguousarray(joined[:, at : at + size])
-                waiting = [joined[:, held - held % size :]]
-                held %= size
-            if count is not None and given + held >= count:
-                return
-
-    yield from grouped(blocks)
-    if count is not None:
-        yield from grouped(_silence(channels, count - given - held))
-    if held:
-        yield np.ascontiguousarray(np.concatenate(waiting, axis=1))
 
 
 class FoaReader:
