@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from omniaudio_studio.cli.material import (
+    Folds,
+    MotionOption,
+    PanoramaNames,
+    Panoramas,
+    Sounds,
+    Sprites,
+    folds_of,
+    motion_of,
+    names_of,
+)
 from omniaudio_studio.cli.output import ProgressReport, print_json
 from omniaudio_studio.cli.running import run_cancellable
-from omniaudio_studio.errors import OptionError
 
 if TYPE_CHECKING:
     from omniaudio_studio.engine.cancel import CancelToken
@@ -29,23 +38,12 @@ def starter(
     count: Annotated[int, typer.Option(help="How many scenes.")] = 50,
     seed: Annotated[int, typer.Option(help="Same seed, same scenes.")] = 1000,
     seconds: Annotated[float, typer.Option(help="Length of each.")] = 8.0,
-    motion: Annotated[str, typer.Option(help="still, moving or mixed.")] = "mixed",
-    sounds: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="One folder of sounds per class.")
-    ] = None,
-    folds: Annotated[
-        str, typer.Option(help="Folds of --sounds to use, as 4 or 4,5; or all.")
-    ] = "4",
-    panoramas: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Equirectangular images.")
-    ] = None,
-    panorama_names: Annotated[
-        str | None,
-        typer.Option(metavar="A,B", help="File names without ending, of --panoramas; else all."),
-    ] = None,
-    sprites: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="One folder of PNGs with alpha per class.")
-    ] = None,
+    motion: MotionOption = "mixed",
+    sounds: Sounds = None,
+    folds: Folds = "4",
+    panoramas: Panoramas = None,
+    panorama_names: PanoramaNames = None,
+    sprites: Sprites = None,
     cfg: Annotated[float | None, typer.Option(help="Guidance scale; else the bundle's.")] = None,
     steps: Annotated[int | None, typer.Option(help="Sampler steps; else the bundle's.")] = None,
     device: Annotated[str, typer.Option(help="Where it runs.")] = "auto",
@@ -55,10 +53,7 @@ def starter(
 
     Beside it: the VAE's own error, a random direction and "always in front".
     """
-    if motion not in ("still", "moving", "mixed"):
-        raise OptionError(f"--motion must be still, moving or mixed; found {motion!r}")
-    kind = cast(Literal["still", "moving", "mixed"], motion)
-    names = None if panorama_names is None else panorama_names.split(",")
+    kind = motion_of(motion)
 
     def work(cancel: CancelToken) -> Report:
         from omniaudio_studio.evaluation.starter import evaluate_starter
@@ -66,9 +61,9 @@ def starter(
         return evaluate_starter(
             bundle,
             sounds=sounds,
-            folds=_folds(folds),
+            folds=folds_of(folds),
             panoramas=panoramas,
-            panorama_names=names,
+            panorama_names=names_of(panorama_names),
             sprites=sprites,
             count=count,
             seed=seed,
@@ -89,12 +84,3 @@ def starter(
     from rich.console import Console
 
     Console().print(result.table())
-
-
-def _folds(text: str) -> tuple[int, ...] | None:
-    if text == "all":
-        return None
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise OptionError(f"--folds must be numbers as 4 or 4,5, or all; found {text!r}") from None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from omniaudio_studio.cli.material import MotionOption, Panoramas, Sounds, Sprites, motion_of
 from omniaudio_studio.cli.output import ProgressReport, print_json
 from omniaudio_studio.cli.running import run_cancellable
 from omniaudio_studio.errors import OptionError
@@ -25,16 +26,10 @@ def make(
     seconds: Annotated[float, typer.Option(help="Length of each.")] = 8.0,
     seed: Annotated[int, typer.Option(help="Same seed, same scenes.")] = 0,
     sources: Annotated[str, typer.Option(metavar="N|A-B", help="Sources per scene.")] = "1-3",
-    motion: Annotated[str, typer.Option(help="still, moving or mixed.")] = "mixed",
-    sounds: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="One folder of sounds per class.")
-    ] = None,
-    panoramas: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Equirectangular images.")
-    ] = None,
-    sprites: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="One folder of PNGs with alpha per class.")
-    ] = None,
+    motion: MotionOption = "mixed",
+    sounds: Sounds = None,
+    panoramas: Panoramas = None,
+    sprites: Sprites = None,
     width: Annotated[int, typer.Option(help="Of the videos, pixels.")] = 1024,
     fps: Annotated[float, typer.Option(help="Frames per second.")] = 30.0,
     as_json: Annotated[bool, typer.Option("--json", help="The folders as JSON.")] = False,
@@ -45,9 +40,7 @@ def make(
     there already are kept, so an interrupted run goes on where it stopped.
     """
     low, high = _range(sources)
-    if motion not in ("still", "moving", "mixed"):
-        raise OptionError(f"--motion must be still, moving or mixed; found {motion!r}")
-    kind = cast(Literal["still", "moving", "mixed"], motion)
+    kind = motion_of(motion)
 
     def work(cancel: CancelToken) -> list[Path]:
         from omniaudio_studio.datasets.make import make_scenes

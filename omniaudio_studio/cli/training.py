@@ -12,6 +12,15 @@ from typing import Annotated
 
 import typer
 
+from omniaudio_studio.cli.material import (
+    Folds,
+    PanoramaNames,
+    Panoramas,
+    Sounds,
+    Sprites,
+    folds_of,
+    names_of,
+)
 from omniaudio_studio.cli.output import ProgressReport, note, print_json
 from omniaudio_studio.errors import MissingDependencyError, OptionError
 
@@ -31,22 +40,11 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Replace a value, as flow.steps=500."),
     ] = None,
-    sounds: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="One folder of sounds per class.")
-    ] = None,
-    folds: Annotated[
-        str | None, typer.Option(help="Folds of --sounds to use, as 1,2,3,5; else all.")
-    ] = None,
-    panoramas: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Equirectangular images.")
-    ] = None,
-    panorama_names: Annotated[
-        str | None,
-        typer.Option(metavar="A,B", help="File names without ending, of --panoramas; else all."),
-    ] = None,
-    sprites: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="One folder of PNGs with alpha per class.")
-    ] = None,
+    sounds: Sounds = None,
+    folds: Folds = "all",
+    panoramas: Panoramas = None,
+    panorama_names: PanoramaNames = None,
+    sprites: Sprites = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads; else all.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="What was written, as JSON.")] = False,
 ) -> None:
@@ -58,8 +56,8 @@ def train(
         sounds=sounds,
         panoramas=panoramas,
         sprites=sprites,
-        folds=_numbers(folds),
-        panorama_names=None if panorama_names is None else tuple(panorama_names.split(",")),
+        folds=folds_of(folds),
+        panorama_names=names_of(panorama_names),
     )
     written = []
     for stage in STAGES if stages == ["all"] else stages:
@@ -160,12 +158,3 @@ def _need_torch() -> None:
                 f"training needs {module}, which is not installed; "
                 "pip install 'omniaudio-studio[train]'"
             )
-
-
-def _numbers(text: str | None) -> tuple[int, ...] | None:
-    if text is None:
-        return None
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise OptionError(f"--folds must be numbers as 1,2,3,5; found {text!r}") from None
