@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +45,18 @@ class WeightAverage:
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write beside, then rename: a crash leaves the checkpoint before it."""
+    """Write beside, then rename: a crash leaves the checkpoint before it.
+
+    Raises
+    ------
+    OutputError
+        If the disk is full or refuses.
+    """
+    # Through memory: torch's own writer turns the system's refusal into an internal error.
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
     with written_whole(path, overwrite=True) as temporary:
-        torch.save(state, temporary)
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -60,7 +70,41 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise MissingFileError(f"no checkpoint at {path}: train that stage first")
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a damaged file
-        raise MediaError(f"{path} is not a checkpoint that can be read: {error}") from error
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds, and advises to run what the file holds
+        state = None
+        cause: Exception | None = error
+    else:
+        cause = None
+    if not isinstance(state, dict):
+        raise MediaError(
+            f"{path} is not a checkpoint that can be read (damaged, or not written here); "
+            "delete it to train that stage from its start"
+        ) from cause
     return state
+
+
+def load_average(path: Path, module: nn.Module) -> None:
+    """Load a checkpoint's averaged weights into a module.
+
+    Raises
+    ------
+    MissingFileError, MediaError
+        If it is not there, is no checkpoint, or is one of other networks.
+    """
+    state = load_checkpoint(path)
+    try:
+        module.load_state_dict(state["average"]["weights"])
+    except (RuntimeError, KeyError, TypeError) as error:
+        raise MediaError(misfit(path, error)) from error
+
+
+def misfit(path: Path, error: Exception) -> str:
+    """What to say when a checkpoint's contents are not those of the networks in hand."""
+    if isinstance(error, KeyError):
+        detail = f"it has no {error}"
+    else:
+        # torch's first line only names the class, the second the first weight that differs.
+        lines = str(error).splitlines() or [type(error).__name__]
+        detail = lines[min(1, len(lines) - 1)].strip().rstrip(".")
+    return f"{path} does not fit this preset ({detail}); use the preset it was trained with"

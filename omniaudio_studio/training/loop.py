@@ -16,7 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from omniaudio_studio.errors import Cancelled, MediaError
-from omniaudio_studio.training.checkpoint import WeightAverage, load_checkpoint, save_checkpoint
+from omniaudio_studio.training.checkpoint import (
+    WeightAverage,
+    load_checkpoint,
+    misfit,
+    save_checkpoint,
+)
 from omniaudio_studio.training.presets import StageSetup
 
 #: A step's losses by name; "loss" is the one that is minimised.
@@ -54,7 +59,8 @@ def run_training(
     Cancelled
         On SIGTERM or SIGINT, after saving.
     MediaError
-        If the checkpoint is of other sizes or settings, or the loss stops being a number.
+        If the checkpoint is of other sizes or settings, or the loss or its gradient stops being a
+        number.
     """
     optimizer = torch.optim.AdamW(module.parameters(), lr=setup.rate, betas=(0.9, 0.98))
     average = WeightAverage(module, setup.ema)
@@ -87,12 +93,12 @@ def run_training(
             optimizer.zero_grad(set_to_none=True)
             losses = step(generator)
             if not torch.isfinite(losses["loss"]):
-                raise MediaError(
-                    f"step {number}: the loss is not a number; "
-                    f"the last good state is in {checkpoint}"
-                )
+                raise MediaError(_not_a_number("the loss", number, checkpoint))
             losses["loss"].backward()
-            nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+            norm = nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+            if not torch.isfinite(norm):
+                # One step with it would make every weight, and the next checkpoint, useless.
+                raise MediaError(_not_a_number("the gradient", number, checkpoint))
             optimizer.step()
             average.update(module)
             for name, value in losses.items():
@@ -120,6 +126,12 @@ def _identity(setup: StageSetup) -> dict[str, float]:
     return {"batch": setup.batch, "length": setup.length, "seed": setup.seed, "ema": setup.ema}
 
 
+def _not_a_number(what: str, step: int, checkpoint: Path) -> str:
+    if checkpoint.exists():
+        return f"step {step}: {what} is not a number; the last good state is in {checkpoint}"
+    return f"step {step}: {what} is not a number; try a smaller rate"
+
+
 def _resume(
     checkpoint: Path,
     module: nn.Module,
@@ -137,10 +149,9 @@ def _resume(
         module.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         average.load_state_dict(state["average"])
-    except (RuntimeError, KeyError, ValueError) as error:
-        first = str(error).splitlines()[0]
-        raise MediaError(f"{checkpoint} does not fit this preset: {first}") from error
-    return int(state["step"])
+        return int(state["step"])
+    except (RuntimeError, KeyError, ValueError, TypeError) as error:
+        raise MediaError(misfit(checkpoint, error)) from error
 
 
 @contextmanager

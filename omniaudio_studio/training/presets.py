@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -116,7 +117,7 @@ def load_preset(name: str, overrides: list[str] | None = None) -> Preset:
     Raises
     ------
     OptionError
-        If the preset, a key or the kind of a value is unknown.
+        If the preset, a key or the kind of a value is unknown, or a number is below 0.
     """
     if name not in PRESETS:
         raise OptionError(f"unknown preset {name!r}: choose one of {', '.join(sorted(PRESETS))}")
@@ -149,4 +150,6 @@ def _replaced(node: Any, path: list[str], value: str, full: str) -> Any:
         new = float(new)
     if type(new) is not type(old):
         raise OptionError(f"{full}: expected a value like {old!r}, found {value!r}")
+    if isinstance(new, int | float) and not 0 <= new < math.inf:
+        raise OptionError(f"{full}: expected a finite number, at least 0, found {value!r}")
     return dataclasses.replace(node, **{path[0]: new})

@@ -93,7 +93,8 @@ def train_stage(
         written = run
     else:
         written = _run(stage, preset, run, material or Material(), report)
-    _note_run(run, preset_name, preset, material)
+    # Only scenes take material: what a later stage is told of it says nothing about them.
+    _note_run(run, preset_name, preset, material if stage in ("scenes", "all") else None)
     return written
 
 

@@ -30,8 +30,8 @@ def test_a_stride_of_two_commutes_with_two_columns_at_a_time() -> None:
 def test_rows_beyond_the_poles_repeat_the_edge() -> None:
     conv = SphereConv(1, 1)
     with torch.no_grad():
-        conv.conv.weight.zero_()
-        conv.conv.bias.zero_()
+        for parameter in conv.parameters():
+            parameter.zero_()
         conv.conv.weight[0, 0, 0, 1] = 1  # the pixel above
     x = torch.randn(1, 1, 4, 6)
     above = conv(x)

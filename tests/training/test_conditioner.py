@@ -74,7 +74,7 @@ def test_a_single_hot_cell_is_the_direction() -> None:
     hot = torch.randint(CELLS, (2, 5, CONFIG.slots))
     logits = torch.full((2, 5, CELLS, CONFIG.slots), -60.0)
     logits.scatter_(2, hot[:, :, None], 40.0)
-    localiser.heat = Given(logits)
+    localiser.heat = Given(logits)  # type: ignore[assignment]
     with torch.no_grad():
         located = localiser(torch.zeros(2, 5, CELLS, CONFIG.features))
     torch.testing.assert_close(located.direction, localiser.directions[hot], atol=1e-6, rtol=0)
@@ -84,7 +84,9 @@ def test_a_single_hot_cell_is_the_direction() -> None:
 
 def test_no_preference_is_no_direction() -> None:
     localiser = Localiser(CONFIG)
-    localiser.heat = Given(torch.zeros(1, 1, CELLS, CONFIG.slots))
+    localiser.heat = Given(  # type: ignore[assignment]
+        torch.zeros(1, 1, CELLS, CONFIG.slots)
+    )
     with torch.no_grad():
         located = localiser(torch.zeros(1, 1, CELLS, CONFIG.features))
     torch.testing.assert_close(

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from omniaudio_studio.training.networks.dit import DiT, DiTConfig, rotate
+from omniaudio_studio.training.networks.dit import DiT, DiTBlock, DiTConfig, rotate
 
 CONFIG = DiTConfig(channels=6, condition=10, width=32, depth=2, heads=4)
 
@@ -118,6 +118,7 @@ def test_rotary_positions_are_relative() -> None:
 def test_local_conditions_act_frame_by_frame(dit: DiT) -> None:
     """Without attention, a frame's condition changes that frame only."""
     for block in dit.blocks:
+        assert isinstance(block, DiTBlock)
         block.attention.output.weight.zero_()
     given = inputs(1, 9)
     local = given["local"].clone()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -92,7 +93,7 @@ def test_every_bin_belongs_to_one_band(spectrum: Spectrum) -> None:
     assert bands.shape == (spectrum.bins, len(BAND_EDGES) - 1)
     assert torch.equal(bands.sum(dim=1), torch.ones(spectrum.bins))
     width = RATE / 2 / (spectrum.bins - 1)
-    for index, (low, high) in enumerate(zip(BAND_EDGES, BAND_EDGES[1:], strict=False)):
+    for index, (low, high) in enumerate(itertools.pairwise(BAND_EDGES)):
         frequencies = torch.nonzero(bands[:, index]).flatten() * width
         assert low <= float(frequencies.min()) and float(frequencies.max()) < high
     # The highest bin counts too: the last edge lies just above half the sample rate.

@@ -6,6 +6,7 @@ encoder and localiser. The transformer and the projection of its conditions are 
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from omniaudio_studio.files import written_whole
 from omniaudio_studio.panorama.views import View, normalise
-from omniaudio_studio.training.checkpoint import load_checkpoint
+from omniaudio_studio.training.checkpoint import load_average
 from omniaudio_studio.training.loop import Losses, Report, run_training
 from omniaudio_studio.training.losses import flow_matching_loss
 from omniaudio_studio.training.networks.conditioner import ConditionerConfig, Projection
@@ -68,13 +69,19 @@ def encode_scenes(
     *,
     bfloat16: bool = False,
 ) -> EncodedScenes:
-    """Latents and summaries of every scene, kept in ``path`` (an .npz) for the next run."""
+    """Latents and summaries of every scene, kept in ``path`` (an .npz) for the next run.
+
+    What is kept is made again when the networks or the number of scenes are no longer those it was
+    made with.
+    """
     rate = vae.config.sample_rate / vae.config.latent_hop
+    made_with = _fingerprint(vae, sight, len(scenes))
     if path.exists():
         with np.load(path) as stored:
-            return EncodedScenes(
-                stored["mean"], stored["std"], stored["summary"], scenes.feature_rate, rate
-            )
+            if "made_with" not in stored or str(stored["made_with"]) == made_with:
+                return EncodedScenes(
+                    stored["mean"], stored["std"], stored["summary"], scenes.feature_rate, rate
+                )
     hop = vae.config.latent_hop
     samples = scenes.foa.shape[-1] // hop * hop
     means, stds, summaries = [], [], []
@@ -96,8 +103,26 @@ def encode_scenes(
         np.stack(means), np.stack(stds), np.stack(summaries), scenes.feature_rate, rate
     )
     with written_whole(path, overwrite=True) as temporary:
-        np.savez(temporary, mean=encoded.mean, std=encoded.std, summary=encoded.summary)
+        np.savez(
+            temporary,
+            mean=encoded.mean,
+            std=encoded.std,
+            summary=encoded.summary,
+            made_with=made_with,
+        )
     return encoded
+
+
+def _fingerprint(vae: SpectralVAE, sight: Sight, scenes: int) -> str:
+    """What encoded scenes depend on: every weight, and how many scenes there are.
+
+    The latents' statistics follow from both, and may differ in the last digit between machines.
+    """
+    digest = hashlib.sha256(str(scenes).encode())
+    for module in (vae, sight):
+        for weight in module.parameters():
+            digest.update(weight.detach().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _frames(stored: NDArray[np.uint8], view: View) -> Tensor:
@@ -112,8 +137,9 @@ def train_flow(
     report: Report | None = None,
 ) -> Flow:
     """Flow matching with logit-normal times (P. Esser et al., arXiv 2403.03206)."""
-    flow = Flow(preset, config)
     setup = preset.flow
+    torch.manual_seed(setup.seed)  # the first weights
+    flow = Flow(preset, config)
 
     def step(rng: np.random.Generator) -> Losses:
         # Shorter excerpts now and then, since a clip can be shorter than a window.
@@ -152,7 +178,7 @@ def train_flow(
 def load_flow(preset: Preset, config: ConditionerConfig, checkpoint: Path) -> Flow:
     """The averaged weights of a checkpoint."""
     flow = Flow(preset, config).eval().requires_grad_(False)
-    flow.load_state_dict(load_checkpoint(checkpoint)["average"]["weights"])
+    load_average(checkpoint, flow)
     return flow
 
 

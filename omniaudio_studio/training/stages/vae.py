@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from omniaudio_studio.training.checkpoint import load_checkpoint
+from omniaudio_studio.training.checkpoint import load_average
 from omniaudio_studio.training.loop import Losses, Report, run_training
 from omniaudio_studio.training.losses import (
     band_level_loss,
@@ -39,8 +39,9 @@ def train_vae(
     preset: Preset, scenes: SceneSet, checkpoint: Path, report: Report | None = None
 ) -> SpectralVAE:
     """Train, then measure the latents so that they come out with mean 0 and variance 1."""
-    vae = SpectralVAE(vae_config(preset))
     setup = preset.vae
+    torch.manual_seed(setup.seed)  # the first weights
+    vae = SpectralVAE(vae_config(preset))
     mel = mel_matrix(96, vae.encoder.spectrum.bins, vae.config.sample_rate)
 
     def step(rng: np.random.Generator) -> Losses:
@@ -75,7 +76,7 @@ def train_vae(
 def load_vae(preset: Preset, scenes: SceneSet, checkpoint: Path) -> SpectralVAE:
     """The averaged weights of a checkpoint, latents normalised."""
     vae = SpectralVAE(vae_config(preset)).eval().requires_grad_(False)
-    vae.load_state_dict(load_checkpoint(checkpoint)["average"]["weights"])
+    load_average(checkpoint, vae)
     vae.set_latent_statistics(*latent_statistics(vae, scenes, preset.vae.seed))
     return vae
 

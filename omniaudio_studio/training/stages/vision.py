@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from omniaudio_studio.training.checkpoint import load_checkpoint
+from omniaudio_studio.training.checkpoint import load_average
 from omniaudio_studio.training.loop import Losses, Report, run_training
 from omniaudio_studio.training.networks.conditioner import (
     ConditionerConfig,
@@ -66,8 +66,9 @@ def train_vision(
     preset: Preset, scenes: SceneSet, checkpoint: Path, report: Report | None = None
 ) -> Sight:
     """Train on random excerpts of the panorama, and of the front view in two steps of five."""
-    sight = Sight(preset, len(scenes.classes))
     setup = preset.vision
+    torch.manual_seed(setup.seed)  # the first weights
+    sight = Sight(preset, len(scenes.classes))
     sphere = cell_directions(sight.localiser.config.rows, sight.localiser.config.columns)
     ahead = front_directions()
     slots = sight.localiser.config.slots
@@ -105,7 +106,7 @@ def train_vision(
 def load_sight(preset: Preset, classes: int, checkpoint: Path) -> Sight:
     """The averaged weights of a checkpoint."""
     sight = Sight(preset, classes).eval().requires_grad_(False)
-    sight.load_state_dict(load_checkpoint(checkpoint)["average"]["weights"])
+    load_average(checkpoint, sight)
     return sight
 
 
