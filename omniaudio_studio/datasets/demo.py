@@ -1,6 +1,6 @@
-"""The sample clip that ships: a dog and a helicopter in a park, composed by hand.
+"""The sample clip that ships: a dog and a helicopter in a drawn meadow, composed by hand.
 
-``python -m omniaudio_studio.datasets.demo OUT.mp4 --panoramas DIR --sprites DIR`` renders it again;
+``python -m omniaudio_studio.datasets.demo OUT.mp4 --sprites DIR`` renders it again;
 what it needs is written beside the clip in ``omniaudio_studio/assets/demo.md``.
 """
 
@@ -23,7 +23,7 @@ from omniaudio_studio.errors import OmniAudioError
 from omniaudio_studio.files import written_whole
 
 SECONDS = 6.0
-PANORAMA = "rooitou_park.jpg"
+PANORAMA = "procedural:sky:7"
 DOG = "dog_bark/noto-dog-face.png"
 HELICOPTER = "helicopter/noto-helicopter.png"
 
@@ -86,17 +86,17 @@ def _envelope(
     return follow(arrange(library.load_sound(sound), events, round(SECONDS * RATE)), SECONDS)
 
 
-def write_demo(out: Path, panoramas: Path, sprites: Path, *, overwrite: bool = False) -> None:
+def write_demo(out: Path, sprites: Path, *, overwrite: bool = False) -> None:
     """Render the sample clip, 1024 x 512, with its procedural sounds as a plain mono track.
 
     Raises
     ------
     MissingFileError
-        If the folders lack the park or the two emoji.
+        If the folder lacks one of the two emoji.
     OutputError
         If ``out`` cannot be written.
     """
-    library = MaterialLibrary(panoramas=panoramas, sprites=sprites)
+    library = MaterialLibrary(sprites=sprites)
     scene = demo_scene(library)
     mono = render_foa(scene, library)[0]
     with written_whole(out, overwrite=overwrite) as temporary:
@@ -107,12 +107,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line of the module."""
     parser = argparse.ArgumentParser(description="Render the sample clip that ships.")
     parser.add_argument("out", type=Path)
-    parser.add_argument("--panoramas", type=Path, required=True, metavar="DIR")
     parser.add_argument("--sprites", type=Path, required=True, metavar="DIR")
     parser.add_argument("--overwrite", action="store_true")
     options = parser.parse_args(arguments)
     try:
-        write_demo(options.out, options.panoramas, options.sprites, overwrite=options.overwrite)
+        write_demo(options.out, options.sprites, overwrite=options.overwrite)
     except OmniAudioError as error:
         print(error, file=sys.stderr)
         return error.exit_code
