@@ -1,0 +1,228 @@
+"""What the vision stage trains on: targets at the sources, augmentation that moves both."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from omniaudio_studio.training.networks.conditioner import cell_directions
+from omniaudio_studio.training.presets import load_preset
+from omniaudio_studio.training.scenes import SceneSet
+from omniaudio_studio.training.stages.vision import (
+    BLOB,
+    Sight,
+    direction_error,
+    frame_batch,
+    heat_loss,
+    heat_target,
+    present_loss,
+)
+from omniaudio_studio.training.views import EQUIRECT, FRONT, front_directions
+from tests.training.bright import apart, brightest
+
+SPHERE = cell_directions(10, 20)
+SLOTS = 4  # three classes and any
+
+
+def table(*sources: tuple[int, float, Tensor]) -> Tensor:
+    """One frame's sources ``[1, 1, 3, 5]`` from (class, sounding, direction)."""
+    rows = torch.zeros(1, 1, 3, 5)
+    rows[..., 0] = -1
+    for index, (name, sounding, direction) in enumerate(sources):
+        rows[0, 0, index] = torch.tensor([name, sounding, *direction.tolist()])
+    return rows
+
+
+def target(*sources: tuple[int, float, Tensor]) -> Tensor:
+    """Heat ``[K, M]``."""
+    return heat_target(table(*sources), SPHERE, SLOTS)[0, 0]
+
+
+@pytest.mark.parametrize("cell", [0, 57, 105, 199])
+@pytest.mark.parametrize("name", [0, 2])
+def test_the_heat_is_highest_at_the_source(cell: int, name: int) -> None:
+    heat = target((name, 1.0, SPHERE[cell]))
+    assert heat[:, name].argmax() == cell and heat[:, -1].argmax() == cell
+    assert heat[cell, name].item() == pytest.approx(1, abs=1e-5)
+    assert heat[cell, -1].item() == pytest.approx(1, abs=1e-5)
+    silent = [slot for slot in range(SLOTS - 1) if slot != name]
+    assert not heat[:, silent].any()
+
+
+def test_the_heat_falls_as_a_bell_of_the_angle() -> None:
+    direction = torch.nn.functional.normalize(torch.randn(3), dim=0)
+    heat = target((1, 1.0, direction))
+    angle = np.arccos(np.clip((SPHERE @ direction).numpy(), -1, 1))
+    np.testing.assert_allclose(heat[:, 1].numpy(), np.exp(-0.5 * (angle / BLOB) ** 2), atol=1e-4)
+    assert heat[:, 1].argmax() == int(angle.argmin())
+
+
+def test_what_does_not_sound_leaves_no_heat() -> None:
+    assert not target().any()
+    assert not target((1, 0.0, SPHERE[30])).any()
+
+
+def test_two_sources_of_a_class_are_two_bumps_not_a_sum() -> None:
+    one, other = target((1, 1.0, SPHERE[42])), target((1, 1.0, SPHERE[43]))
+    both = target((1, 1.0, SPHERE[42]), (1, 1.0, SPHERE[43]))
+    assert torch.equal(both, torch.maximum(one, other))
+    assert both.max() <= 1
+
+
+def test_two_classes_keep_apart_and_meet_in_the_last_slot() -> None:
+    heat = target((0, 1.0, SPHERE[42]), (2, 1.0, SPHERE[150]))
+    assert heat[:, 0].argmax() == 42 and heat[:, 2].argmax() == 150 and not heat[:, 1].any()
+    assert torch.equal(heat[:, -1], torch.maximum(heat[:, 0], heat[:, 2]))
+
+
+def test_the_front_view_shows_what_is_ahead() -> None:
+    ahead = front_directions()
+    left = torch.tensor([math.cos(0.5), math.sin(0.5), 0.0])
+    heat = heat_target(table((1, 1.0, left)), ahead, SLOTS)[0, 0, :, 1].view(12, 12)
+    row, column = divmod(int(heat.argmax()), 12)
+    # Half a radian to the left of a camera of 120 degrees: 6 - 6 tan(0.5) / tan(60) = 4.1 columns.
+    assert column == 4 and row in (5, 6)
+    behind = heat_target(table((1, 1.0, torch.tensor([-1.0, 0, 0]))), ahead, SLOTS)
+    assert behind.max() < 1e-3
+
+
+def test_heat_loss_is_least_for_the_target() -> None:
+    sources = table((1, 1.0, SPHERE[57]))
+    wanted = heat_target(sources, SPHERE, SLOTS)
+    right = heat_loss(torch.logit(wanted, eps=1e-6), sources, SPHERE, SLOTS)
+    # What is left is the entropy of the target itself.
+    entropy = torch.nn.functional.binary_cross_entropy(wanted, wanted, reduction="none")
+    weight = 1 + 20 * wanted
+    expected = 10 * (entropy * weight).sum() / weight.sum()
+    torch.testing.assert_close(right, expected, atol=1e-4, rtol=0)
+    for other in (torch.zeros_like(wanted), torch.logit(wanted.roll(3, 2), eps=1e-6)):
+        assert heat_loss(other, sources, SPHERE, SLOTS) > right + 0.1
+
+
+def test_direction_error_is_one_minus_cosine() -> None:
+    sources = table((1, 1.0, SPHERE[57]), (2, 0.0, SPHERE[3]))
+
+    def error(of_class: Tensor, of_any: Tensor) -> float:
+        direction = torch.randn(1, 1, SLOTS, 3)  # slots that nothing asks about
+        direction[0, 0, 1], direction[0, 0, -1] = of_class, of_any
+        return direction_error(direction, sources).item()
+
+    there = SPHERE[57]
+    assert error(there, there) == pytest.approx(0, abs=1e-6)
+    # The length does not matter, only where it points.
+    assert error(0.1 * there, 0.5 * there) == pytest.approx(0, abs=1e-6)
+    assert error(-there, there) == pytest.approx(1, abs=1e-6)
+    assert error(-there, -there) == pytest.approx(2, abs=1e-6)
+    across = torch.linalg.cross(there, torch.tensor([0.0, 0, 1]))
+    assert error(across, there) == pytest.approx(0.5, abs=1e-6)
+
+
+def test_direction_error_asks_the_last_slot_only_about_a_single_source() -> None:
+    sources = table((0, 1.0, SPHERE[57]), (1, 1.0, SPHERE[120]))
+    direction = torch.randn(1, 1, SLOTS, 3)
+    direction[0, 0, 0], direction[0, 0, 1] = SPHERE[57], SPHERE[120]
+    assert direction_error(direction, sources).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_no_source_costs_no_direction() -> None:
+    assert direction_error(torch.randn(1, 1, SLOTS, 3), table()).item() == 0.0
+
+
+def test_present_loss_knows_which_classes_sound() -> None:
+    sources = table((2, 1.0, SPHERE[0]), (1, 0.0, SPHERE[9]))
+    right = torch.tensor([-30.0, -30.0, 30.0, 30.0]).view(1, 1, SLOTS)
+    assert present_loss(right, sources).item() == pytest.approx(0, abs=1e-6)
+    for slot in range(SLOTS):
+        wrong = right.clone()
+        wrong[..., slot] *= -1
+        assert present_loss(wrong, sources).item() == pytest.approx(30 / SLOTS, rel=1e-4)
+    silence = torch.full((1, 1, SLOTS), -30.0)
+    assert present_loss(silence, table()).item() == pytest.approx(0, abs=1e-6)
+
+
+# Augmentation
+
+
+def batches(
+    scenes: SceneSet, *, front: bool, seeds: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Frames in 0..1 and the first source's row, of many augmented excerpts."""
+    view = FRONT if front else EQUIRECT
+    for seed in range(seeds):
+        batch = frame_batch(scenes, np.random.default_rng(seed), 4, 5, front=front)
+        assert batch.frames.shape == (4, 5, 3, view.height, view.width)
+        assert batch.sources.shape == (4, 5, 3, 5)
+        pictures = batch.frames.numpy().transpose(0, 1, 3, 4, 2) * view.std + view.mean
+        assert pictures.min() > -1e-6 and pictures.max() < 1 + 1e-6
+        for picture, row in zip(
+            pictures.reshape(20, *pictures.shape[2:]),
+            batch.sources[:, :, 0].numpy().reshape(20, 5),
+            strict=True,
+        ):
+            if row[1]:
+                yield picture, row
+
+
+def test_sources_turn_and_mirror_with_the_panorama(disk_scenes: SceneSet) -> None:
+    azimuths = []
+    for picture, row in batches(disk_scenes, front=False, seeds=6):
+        angle, azimuth = apart(brightest(picture, front=False), row[2:])
+        assert angle < 9 and azimuth < 1.5
+        azimuths.append(math.atan2(row[3], row[2]))
+    # Disks that were in a few places are now everywhere.
+    counts, _ = np.histogram(azimuths, bins=8, range=(-math.pi, math.pi))
+    assert len(azimuths) > 80 and (counts > 0).all()
+
+
+def test_sources_mirror_with_the_front_view(disk_scenes: SceneSet) -> None:
+    sides = set()
+    for picture, row in batches(disk_scenes, front=True, seeds=20):
+        if row[2] > 0.9:
+            angle, azimuth = apart(brightest(picture, front=True), row[2:])
+            assert angle < 9 and azimuth < 3
+            if abs(row[3]) > 0.15:
+                sides.add(bool(row[3] > 0))
+    assert sides == {False, True}
+
+
+def test_augmentation_keeps_what_a_turn_cannot_change(disk_scenes: SceneSet) -> None:
+    stored = disk_scenes.sources[:, :, 0][..., [0, 1, 4]].reshape(-1, 3)
+    known = {tuple(np.round(row, 4)) for row in stored}
+    batch = frame_batch(disk_scenes, np.random.default_rng(0), 8, 5, front=False)
+    found = batch.sources[:, :, 0][..., [0, 1, 4]].reshape(-1, 3).numpy()
+    assert {tuple(np.round(row, 4)) for row in found} <= known
+    lengths = batch.sources[:, :, 0, 2:].norm(dim=-1)
+    torch.testing.assert_close(lengths, torch.ones_like(lengths), atol=1e-4, rtol=0)
+
+
+def test_equal_generators_give_equal_batches(disk_scenes: SceneSet) -> None:
+    first, again, other = (
+        frame_batch(disk_scenes, np.random.default_rng(seed), 2, 4, front=False)
+        for seed in (1, 1, 2)
+    )
+    assert torch.equal(first.frames, again.frames) and torch.equal(first.sources, again.sources)
+    assert not torch.equal(first.frames, other.frames)
+
+
+def test_an_excerpt_is_no_longer_than_its_scene(disk_scenes: SceneSet) -> None:
+    batch = frame_batch(disk_scenes, np.random.default_rng(0), 2, 500, front=True)
+    assert batch.frames.shape[1] == disk_scenes.front.shape[1]
+
+
+def test_both_views_go_through_the_same_encoder() -> None:
+    sight = Sight(load_preset("debug"), classes=3).eval()
+    with torch.no_grad():
+        around = sight.features(torch.randn(2, 3, 3, EQUIRECT.height, EQUIRECT.width))
+        ahead = sight.features(torch.randn(2, 3, 3, FRONT.height, FRONT.width))
+        located = sight.localiser(around)
+        summary = sight.localiser.summarise(around, ahead)
+    config = sight.localiser.config
+    assert around.shape == (2, 3, config.rows * config.columns, config.features)
+    assert ahead.shape == (2, 3, config.front_cells, config.features)
+    assert located.logits.shape == (2, 3, 200, 4)
+    assert summary.shape == (2, 3, config.summary)
