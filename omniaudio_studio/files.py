@@ -8,7 +8,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from omniaudio_studio.errors import MissingFileError, OutputError, OutputExistsError
+from omniaudio_studio.errors import (
+    MissingFileError,
+    OmniAudioError,
+    OutputError,
+    OutputExistsError,
+)
+
+
+def is_there(path: Path) -> bool:
+    """Whether an input exists.
+
+    Raises
+    ------
+    MissingFileError
+        If the system does not let it be looked at: a name too long, a folder that may not be read.
+    """
+    try:
+        return path.exists()
+    except OSError as error:
+        raise MissingFileError(
+            f"cannot look at {path}: {error.strerror or error}; check the path"
+        ) from error
 
 
 def check_output(path: Path, *, overwrite: bool = False) -> None:
@@ -21,6 +42,15 @@ def check_output(path: Path, *, overwrite: bool = False) -> None:
     OutputError
         If its folder is missing or not writable, or ``path`` is a folder.
     """
+    try:
+        _check_place(path, overwrite)
+    except OSError as error:
+        if isinstance(error, OmniAudioError):
+            raise
+        raise OutputError(f"cannot write {path}: {reason(error)}") from error
+
+
+def _check_place(path: Path, overwrite: bool) -> None:
     folder = path.parent
     if not folder.is_dir():
         raise OutputError(
@@ -75,4 +105,6 @@ def reason(error: OSError) -> str:
         return "the disk is full; free some space or choose another folder"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "permission denied; choose a folder you may write to"
+    if error.errno == errno.ENAMETOOLONG:
+        return "the name is too long; choose a shorter one"
     return error.strerror or str(error)

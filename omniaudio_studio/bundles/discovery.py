@@ -9,6 +9,7 @@ from pathlib import Path
 from omniaudio_studio.bundles.bundle import Bundle, load_bundle
 from omniaudio_studio.bundles.manifest import MANIFEST_NAME
 from omniaudio_studio.errors import MissingFileError, OmniAudioError
+from omniaudio_studio.files import is_there
 
 ENVIRONMENT = "OMNIAUDIO_BUNDLES"
 
@@ -64,19 +65,19 @@ def find_bundle(name_or_path: str | Path, *, verify: bool = True) -> Bundle:
     """
     text = str(name_or_path)
     path = Path(text)
+    is_there(path)  # says so where it cannot even be looked at
     looks_like_path = (
         isinstance(name_or_path, Path) or path.name != text or path.suffix.lower() == ".zip"
     )
     if looks_like_path or (path / MANIFEST_NAME).is_file():
         return load_bundle(path, verify=verify)
-    folders = search_folders()
-    for folder in folders:
-        for candidate in (folder / text, folder / f"{text}.zip"):
-            if (candidate / MANIFEST_NAME).is_file() or candidate.is_file():
-                return load_bundle(candidate, verify=verify)
-        # A folder of $OMNIAUDIO_BUNDLES may be a bundle itself.
-        if folder.name == text and (folder / MANIFEST_NAME).is_file():
-            return load_bundle(folder, verify=verify)
+    for folder in search_folders():
+        try:
+            found = _named(folder, text)
+        except OSError:  # a search folder that may not be looked into: `models list` says so
+            continue
+        if found is not None:
+            return load_bundle(found, verify=verify)
     known = list_bundles()
     for bundle in known:
         if bundle.name == text:
@@ -88,6 +89,14 @@ def find_bundle(name_or_path: str | Path, *, verify: bool = True) -> Bundle:
     )
 
 
+def _named(folder: Path, name: str) -> Path | None:
+    """A bundle by its file's name in a search folder, which may be a bundle itself."""
+    for candidate in (folder / name, folder / f"{name}.zip"):
+        if (candidate / MANIFEST_NAME).is_file() or candidate.is_file():
+            return candidate
+    return folder if folder.name == name and (folder / MANIFEST_NAME).is_file() else None
+
+
 def scan_bundles() -> list[Found]:
     """Everything in the search folders that looks like a bundle; hashes are not checked.
 
@@ -97,14 +106,13 @@ def scan_bundles() -> list[Found]:
     found: list[Found] = []
     seen: set[Path] = set()
     for folder in search_folders():
-        if not folder.is_dir():
+        try:
+            places = [place for place in _inside(folder) if _is_bundle(place)]
+        except OSError as error:
+            found.append(Found(folder, None, f"cannot look into {folder}: {error.strerror}"))
             continue
-        candidates = [folder, *sorted(folder.iterdir())]
-        for candidate in candidates:
-            is_bundle = (candidate / MANIFEST_NAME).is_file() or (
-                candidate.is_file() and candidate.suffix.lower() == ".zip"
-            )
-            if not is_bundle or candidate.resolve() in seen:
+        for candidate in places:
+            if candidate.resolve() in seen:
                 continue
             seen.add(candidate.resolve())
             try:
@@ -112,6 +120,16 @@ def scan_bundles() -> list[Found]:
             except OmniAudioError as error:
                 found.append(Found(candidate, None, str(error)))
     return found
+
+
+def _inside(folder: Path) -> list[Path]:
+    """A search folder, which may be a bundle itself, and what it holds; nothing where it is not."""
+    return [folder, *sorted(folder.iterdir())] if folder.is_dir() else []
+
+
+def _is_bundle(place: Path) -> bool:
+    zipped = place.suffix.lower() == ".zip" and place.is_file()
+    return zipped or (place / MANIFEST_NAME).is_file()
 
 
 def list_bundles() -> list[Bundle]:

@@ -28,6 +28,7 @@ from omniaudio_studio.bundles.parts import (
 )
 from omniaudio_studio.bundles.paths import DOCUMENT_SUFFIXES, safe_name, sha256_of
 from omniaudio_studio.errors import BundleError, MissingFileError, OptionError
+from omniaudio_studio.files import is_there
 from omniaudio_studio.panorama.views import FITS, KINDS, RULES, View
 
 SCHEMA = 1
@@ -280,9 +281,9 @@ def load_manifest(path: str | Path) -> Manifest:
         If it is no bundle, or a field of the manifest is wrong.
     """
     path = Path(path)
-    file = path / MANIFEST_NAME if path.is_dir() else path
-    if not path.exists():
+    if not is_there(path):
         raise MissingFileError(f"no bundle at {path}; `omniaudio models list` shows the known ones")
+    file = path / MANIFEST_NAME if path.is_dir() else path
     if file.suffix.lower() == ".zip":
         # Only here: reading a folder's manifest needs no zip.
         from omniaudio_studio.bundles.archive import read_member

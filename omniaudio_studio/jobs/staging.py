@@ -20,7 +20,7 @@ from omniaudio_studio.errors import (
     OutputError,
     OutputExistsError,
 )
-from omniaudio_studio.files import check_output, reason
+from omniaudio_studio.files import check_output, is_there, reason
 
 _EXTRA = "intermediate"
 
@@ -184,7 +184,7 @@ def _same(first: Path, second: Path) -> bool:
 
 def require_file(path: Path, what: str) -> None:
     """Raise MissingFileError unless ``path`` is a file."""
-    if not path.exists():
+    if not is_there(path):
         raise MissingFileError(f"no such file: {path} ({what}); check the path")
     if path.is_dir():
         raise MissingFileError(f"{path} is a folder; {what} must be a file")

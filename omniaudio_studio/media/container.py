@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omniaudio_studio.errors import MediaError, MissingFileError
-from omniaudio_studio.files import reason
+from omniaudio_studio.files import is_there, reason
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -65,7 +65,7 @@ def check_file(path: Path) -> None:
     MediaError
         If it is a folder, empty, or not readable.
     """
-    if not path.exists():
+    if not is_there(path):
         raise MissingFileError(f"no such file: {path}; check the name and the folder")
     if path.is_dir():
         raise MediaError(f"{path} is a folder; give one video or sound file")

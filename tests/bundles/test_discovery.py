@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -113,3 +114,17 @@ def test_no_runtime_is_imported() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_search_folder_that_cannot_be_looked_into_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_tiny_bundle(tmp_path / "here" / "tiny")
+    refused = str(tmp_path / ("n" * 300))
+    monkeypatch.setenv("OMNIAUDIO_BUNDLES", os.pathsep.join([refused, str(tmp_path / "here")]))
+    assert find_bundle("tiny").name == "tiny"
+    found = scan_bundles()
+    assert [item.problem for item in found if str(item.path) == refused] == [
+        f"cannot look into {refused}: File name too long"
+    ]
+    assert "tiny" in [item.bundle.name for item in found if item.bundle is not None]

@@ -64,6 +64,23 @@ def test_no_such_file(desk: Desk) -> None:
     desk.refuse(clip=desk.work / "absent.mp4", said="absent.mp4")
 
 
+def test_names_that_the_system_refuses_to_look_at(desk: Desk) -> None:
+    long = "n" * 300
+    desk.refuse(clip=desk.work / f"{long}.mp4", said="too long")
+    desk.refuse("--bundle", long, said="too long")
+    for arguments in (
+        ["generate", desk.clip, "-o", desk.out / f"{long}.wav", "--bundle", desk.bundle],
+        ["probe", f"{long}.mp4"],
+        ["measure", f"{long}.wav"],
+        ["models", "info", long],
+    ):
+        ran = omniaudio(*arguments)
+        assert ran.code == 2, ran.err
+        assert len(ran.error_lines) == 1
+        assert "too long" in ran.error_lines[0]
+    assert names(desk.out) == {"out.wav"}
+
+
 def test_a_folder_as_the_clip(desk: Desk) -> None:
     desk.refuse(clip=desk.work, said="is a folder")
 
