@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import secrets
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from omniaudio_studio.errors import (
@@ -14,6 +15,8 @@ from omniaudio_studio.errors import (
     OutputError,
     OutputExistsError,
 )
+
+_temporary: set[Path] = set()
 
 
 def is_there(path: Path) -> bool:
@@ -83,6 +86,7 @@ def written_whole(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """
     check_output(path, overwrite=overwrite)
     temporary = path.parent / f".{path.stem}-{secrets.token_hex(6)}.part{path.suffix}"
+    mark_temporary(temporary)
     try:
         yield temporary
         if not temporary.exists():
@@ -96,7 +100,28 @@ def written_whole(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
             raise
         raise OutputError(f"cannot write {path}: {reason(error)}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        remove_temporary(temporary)
+
+
+def mark_temporary(path: Path) -> None:
+    """Remember a file or folder that must not outlive the process, before it is made."""
+    _temporary.add(path)
+
+
+def remove_temporary(path: Path) -> None:
+    """Take away what :func:`mark_temporary` was told of, where it is still there."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
+    _temporary.discard(path)
+
+
+def remove_all_temporary() -> None:
+    """Last resort before a hard exit, while other threads may still be writing."""
+    for path in list(_temporary):
+        remove_temporary(path)
 
 
 def reason(error: OSError) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from omniaudio_studio.bundles.manifest import MANIFEST_NAME, Manifest, parse_manifest
 from omniaudio_studio.bundles.paths import sha256_of
 from omniaudio_studio.errors import BundleError, OutputError
-from omniaudio_studio.files import reason
+from omniaudio_studio.files import mark_temporary, reason, remove_temporary
 
 BLOCK = 1 << 20
 
@@ -78,6 +78,7 @@ def unpack(path: Path, cache: Path | None = None) -> Path:
     if _is_whole(folder, manifest):
         return folder
     temporary = cache / f".{secrets.token_hex(6)}.part"
+    mark_temporary(temporary)
     try:
         temporary.mkdir(parents=True)
         with _opened(path) as (archive, prefix):
@@ -95,7 +96,7 @@ def unpack(path: Path, cache: Path | None = None) -> Path:
     except OSError as error:
         raise OutputError(f"cannot unpack {path} into {cache}: {reason(error)}") from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        remove_temporary(temporary)
     return folder
 
 

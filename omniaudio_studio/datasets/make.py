@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import secrets
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,10 +16,10 @@ from omniaudio_studio.datasets.conditioning import RATE
 from omniaudio_studio.datasets.description import Scene, pretty
 from omniaudio_studio.datasets.library import MaterialLibrary
 from omniaudio_studio.datasets.picture import SceneRenderer
-from omniaudio_studio.datasets.scene import Motion, sample_scene, scene_rng
+from omniaudio_studio.datasets.scene import Motion, check_options, sample_scene, scene_rng
 from omniaudio_studio.datasets.sound import render_foa
 from omniaudio_studio.errors import OptionError, OutputError, OutputExistsError
-from omniaudio_studio.files import reason
+from omniaudio_studio.files import mark_temporary, reason, remove_temporary
 
 
 class Cancel(Protocol):
@@ -92,6 +91,7 @@ def make_scenes(
     height = width // 2 if height is None else height
     chances = {"reflections": reflections, "ambience": ambience, "distractors": distractors}
     _check(count, seed, width, height, fps, chances)
+    check_options(seconds, sources, motion)
     library = MaterialLibrary(sounds, panoramas, sprites, folds, panorama_names)
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -142,6 +142,7 @@ def write_scene(
         If the system refuses to write, or the folder is there already.
     """
     temporary = folder.parent / f".{folder.name}-{secrets.token_hex(6)}.part"
+    mark_temporary(temporary)
     try:
         temporary.mkdir()
         foa = render_foa(scene, library)
@@ -161,7 +162,7 @@ def write_scene(
             raise
         raise OutputError(f"cannot write {folder}: {reason(error)}") from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        remove_temporary(temporary)
 
 
 def write_video(

@@ -92,7 +92,7 @@ def sample_scene(
     OptionError
         If an option is out of its range.
     """
-    _check(seconds, sources, motion)
+    check_options(seconds, sources, motion)
     count = int(rng.integers(sources[0], sources[1] + 1))
     names = [library.classes[i] for i in rng.permutation(len(library.classes))]
     while len(names) < count:
@@ -138,7 +138,8 @@ def sample_scene(
     )
 
 
-def _check(seconds: float, sources: tuple[int, int], motion: str) -> None:
+def check_options(seconds: float, sources: tuple[int, int], motion: str) -> None:
+    """Refuse what :func:`sample_scene` cannot draw; raises OptionError."""
     if not 0.5 <= seconds <= 600:
         raise OptionError(f"seconds is {seconds}; a scene lasts 0.5 to 600 seconds")
     if not 1 <= sources[0] <= sources[1] <= 16:

@@ -32,6 +32,7 @@ from omniaudio_studio.evaluation.metrics import (
     frame_errors,
     statistics,
 )
+from omniaudio_studio.files import mark_temporary
 from omniaudio_studio.foa.direction import angular_error, direction_of_arrival
 
 if TYPE_CHECKING:
@@ -201,6 +202,7 @@ def evaluate_starter(
     rng = np.random.default_rng([seed, 1])
     begun, working = time.monotonic(), 0.0
     with tempfile.TemporaryDirectory(prefix="omniaudio-evaluate-") as folder:
+        mark_temporary(Path(folder))
         for index in range(count):
             scene = sample_scene(
                 scene_rng(seed, index),

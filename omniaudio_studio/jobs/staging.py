@@ -7,7 +7,6 @@ into place; on an error or a cancellation the folder goes away with all that is 
 from __future__ import annotations
 
 import secrets
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,11 +19,17 @@ from omniaudio_studio.errors import (
     OutputError,
     OutputExistsError,
 )
-from omniaudio_studio.files import check_output, is_there, reason
+from omniaudio_studio.files import (
+    check_output,
+    is_there,
+    mark_temporary,
+    reason,
+    remove_all_temporary,
+    remove_temporary,
+)
 
 _EXTRA = "intermediate"
 
-_active: set[Path] = set()
 _made: set[Path] = set()
 
 
@@ -56,11 +61,12 @@ class Staging:
     def __enter__(self) -> Staging:
         for final in self.finals:
             check_output(final, overwrite=self.overwrite)
+        mark_temporary(self.folder)
         try:
             self.folder.mkdir()
         except OSError as error:
+            remove_temporary(self.folder)
             raise OutputError(f"cannot write into {self.folder.parent}: {reason(error)}") from error
-        _active.add(self.folder)
         return self
 
     def __exit__(
@@ -69,7 +75,7 @@ class Staging:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._remove()
+        remove_temporary(self.folder)
         if isinstance(error, OutputError) and str(self.folder) in str(error):
             # The user's own name, not the temporary one.
             told = str(error)
@@ -112,15 +118,10 @@ class Staging:
                     backup.replace(final)
             raise
 
-    def _remove(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
-        _active.discard(self.folder)
-
 
 def remove_all() -> None:
-    """Last resort before a hard exit: take away every staging folder of this process."""
-    for folder in list(_active):
-        shutil.rmtree(folder, ignore_errors=True)
+    """Last resort before a hard exit: take away all that this process has not finished."""
+    remove_all_temporary()
     for folder in list(_made):
         with suppress(OSError):
             folder.rmdir()

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import soundfile
 
+from omniaudio_studio.datasets import make
 from omniaudio_studio.datasets.description import Scene
 from omniaudio_studio.datasets.library import MaterialLibrary
 from omniaudio_studio.datasets.make import make_scenes
 from omniaudio_studio.datasets.picture import SceneRenderer
 from omniaudio_studio.datasets.sound import render_foa
 from omniaudio_studio.errors import Cancelled, OptionError, OutputError, OutputExistsError
+from omniaudio_studio.files import remove_all_temporary
 from omniaudio_studio.foa.direction import angular_error, direction_per_frame
 from omniaudio_studio.media.frames import read_frame
 from omniaudio_studio.media.probe import probe
@@ -148,3 +150,27 @@ def test_odd_durations_and_broadcast_rates(tmp_path):
     assert len(foa) == round(0.77 * 48000)
     assert MaterialLibrary().classes
     assert Scene.load(made[0] / "scene.json").sources[0].sound.startswith("procedural:")
+
+
+def test_the_last_resort_takes_a_half_made_scene_away(tmp_path, material_folder, monkeypatch):
+    left = []
+
+    def stuck(*_):
+        assert [p.name for p in (tmp_path / "set").iterdir()] != []
+        remove_all_temporary()
+        left.extend((tmp_path / "set").iterdir())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(make, "render_foa", stuck)
+    with pytest.raises(KeyboardInterrupt):
+        folders(tmp_path, material_folder)
+    assert left == []
+
+
+@pytest.mark.parametrize(
+    "change", [{"seconds": float("nan")}, {"sources": (3, 1)}, {"motion": "fast"}, {"count": 0}]
+)
+def test_wrong_options_make_no_folder(tmp_path, material_folder, change):
+    with pytest.raises(OptionError):
+        folders(tmp_path, material_folder, **change)
+    assert not (tmp_path / "set").exists()

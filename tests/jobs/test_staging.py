@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from omniaudio_studio.errors import MissingFileError, OptionError, OutputError, OutputExistsError
-from omniaudio_studio.jobs import staging as module
 from omniaudio_studio.jobs.staging import Staging, check_distinct, remove_all, require_file
 
 
@@ -105,7 +104,7 @@ def test_the_last_resort_takes_every_folder_away(tmp_path: Path) -> None:
     remove_all()
     assert names(tmp_path) == set()
     staging.__exit__(None, None, None)
-    assert not module._active
+    assert names(tmp_path) == set()
 
 
 def test_outputs_must_differ_from_inputs_and_from_one_another(tmp_path: Path) -> None:
