@@ -7,11 +7,12 @@ import math
 import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from omniaudio_studio.cancel import Cancel
 from omniaudio_studio.datasets.conditioning import RATE
 from omniaudio_studio.datasets.description import Scene, pretty
 from omniaudio_studio.datasets.library import MaterialLibrary
@@ -20,12 +21,6 @@ from omniaudio_studio.datasets.scene import Motion, check_options, sample_scene,
 from omniaudio_studio.datasets.sound import render_foa
 from omniaudio_studio.errors import OptionError, OutputError, OutputExistsError
 from omniaudio_studio.files import mark_temporary, reason, remove_temporary
-
-
-class Cancel(Protocol):
-    """What stops the work: ``check`` raises when it was asked to."""
-
-    def check(self) -> None: ...
 
 
 def make_scenes(

@@ -6,11 +6,12 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from omniaudio_studio.cancel import Cancel
 from omniaudio_studio.errors import MediaError, OptionError
 from omniaudio_studio.foa.convention import CHANNELS
 from omniaudio_studio.foa.covariance import covariance
@@ -27,12 +28,6 @@ SILENCE = -90.0
 _FINER = 5
 # The sphere's grid on which the peak is looked for: 2 degrees.
 _GRID = (180, 90)
-
-
-class Cancel(Protocol):
-    """Whatever can stop the work: ``check()`` raises when it should."""
-
-    def check(self) -> None: ...
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from omniaudio_studio.cancel import Cancel
 from omniaudio_studio.delivery.painting import EnergyPainter
 from omniaudio_studio.errors import MediaError, OptionError
 from omniaudio_studio.files import written_whole
@@ -33,12 +34,6 @@ _AAC_RATES = (32000, 44100, 48000)
 # Most of the time goes into H.264: a third less of it than "veryfast", for files half as large
 # again.
 _PRESET = "superfast"
-
-
-class Cancel(Protocol):
-    """Whatever can stop the work: ``check()`` raises when it should."""
-
-    def check(self) -> None: ...
 
 
 @dataclass(frozen=True)

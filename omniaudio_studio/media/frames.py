@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from omniaudio_studio.cancel import Cancel
 from omniaudio_studio.errors import MediaError
 from omniaudio_studio.media.container import Damage, decode_video
 from omniaudio_studio.media.probe import ClipInfo, opened_video
@@ -23,12 +24,6 @@ if TYPE_CHECKING:
 _SEEK_FROM = 2.0
 # How far before the wanted time to aim, one try after another (seconds); the last is the start.
 _SEEK_MARGINS = (0.0, 5.0, 30.0, math.inf)
-
-
-class Cancel(Protocol):
-    """Whatever can stop the work: ``check()`` raises when it should."""
-
-    def check(self) -> None: ...
 
 
 def sample_times(start: float, duration: float, rate: float) -> np.ndarray:
