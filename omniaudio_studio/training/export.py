@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import datetime
+import logging
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,17 +79,21 @@ def export_graph(
         name: {axis: dimensions[label] for axis, label in axes.get(name, {}).items()}
         for name in example
     }
-    program = torch.onnx.export(
-        module.eval(),
-        kwargs=example,
-        input_names=list(example),
-        output_names=list(outputs),
-        dynamic_shapes=shapes,
-        opset_version=OPSET,
-        dynamo=True,
-        verbose=False,
-        external_data=False,
-    )
+    # The exporter remarks on its own internals; `check_graph` judges what it made.
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            module.eval(),
+            kwargs=example,
+            input_names=list(example),
+            output_names=list(outputs),
+            dynamic_shapes=shapes,
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+            external_data=False,
+        )
     if program is None:
         raise BundleError(f"{path.name}: torch wrote no graph")
     program.save(str(path), external_data=False)

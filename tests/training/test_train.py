@@ -1,0 +1,175 @@
+"""A run folder: stage after stage, what it records, and what goes wrong in one line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from omniaudio_studio.datasets.procedural import SOUND_CLASSES
+from omniaudio_studio.errors import MediaError, MissingFileError, OptionError
+from omniaudio_studio.training.checkpoint import load_checkpoint
+from omniaudio_studio.training.presets import load_preset
+from omniaudio_studio.training.train import Material, export_run, load_networks, train_stage
+from tests.training.conftest import LICENCE, DebugRun
+
+
+def exported(run: Path, out: Path, overrides: tuple[str, ...] = ()) -> None:
+    export_run(run, out, name="a", title="A", licence=LICENCE, overrides=overrides)
+
+
+@pytest.fixture
+def copied(debug_run: DebugRun, tmp_path: Path) -> Path:
+    """A run folder that may be changed."""
+    return Path(shutil.copytree(debug_run.folder, tmp_path / "run"))
+
+
+def test_all_stages_leave_a_whole_run(debug_run: DebugRun) -> None:
+    names = {path.name for path in debug_run.folder.iterdir()}
+    assert names == {
+        "run.json", "scenes", "encoded.npz",
+        "vae.ckpt", "vae.jsonl", "vision.ckpt", "vision.jsonl", "flow.ckpt", "flow.jsonl",
+    }  # fmt: skip
+    preset = load_preset("debug")
+    for stage in ("vae", "vision", "flow"):
+        setup = getattr(preset, stage)
+        assert load_checkpoint(debug_run.folder / f"{stage}.ckpt")["step"] == setup.steps
+        lines = (debug_run.folder / f"{stage}.jsonl").read_text().splitlines()
+        assert json.loads(lines[-1])["step"] == setup.steps
+        assert json.loads(lines[-1])["loss"] > 0
+    assert debug_run.reports[:3] == [(1, 3), (2, 3), (3, 3)]  # scenes
+    assert debug_run.reports[-1] == (3, 3)
+    record = json.loads((debug_run.folder / "run.json").read_text())
+    assert record == {"preset": "debug", "overrides": []}
+
+
+def test_trained_networks_come_from_the_averages(debug_run: DebugRun) -> None:
+    vae, sight, flow = load_networks(load_preset("debug"), debug_run.folder)
+    assert sight.localiser.config.classes == len(SOUND_CLASSES)
+    for stage, module in (("vision", sight), ("flow", flow)):
+        average = load_checkpoint(debug_run.folder / f"{stage}.ckpt")["average"]["weights"]
+        assert all(torch.equal(module.state_dict()[name], average[name]) for name in average)
+    for module in (vae, sight, flow):
+        assert not module.training and not any(p.requires_grad for p in module.parameters())
+    # Latents come out normalised by what was measured.
+    assert vae.encoder.latent_std.min() > 0 and not torch.equal(
+        vae.encoder.latent_std, torch.ones_like(vae.encoder.latent_std)
+    )
+
+
+def test_equal_settings_train_equal_networks(debug_run: DebugRun, tmp_path: Path) -> None:
+    """Also from another state of the process's generator, and stage by stage."""
+    torch.manual_seed(1234)
+    run = tmp_path / "again"
+    for stage in ("scenes", "vae", "vision"):
+        train_stage(stage, "debug", run)
+    for stage in ("vae", "vision"):
+        first, again = (
+            load_checkpoint(folder / f"{stage}.ckpt")["model"] for folder in (debug_run.folder, run)
+        )
+        assert all(torch.equal(first[name], again[name]) for name in first)
+    other = tmp_path / "other"
+    shutil.copytree(run / "scenes", other / "scenes")
+    train_stage("vae", "debug", other, overrides=["vae.seed=9"])
+    model = load_checkpoint(other / "vae.ckpt")["model"]
+    name = "decoder.content_in.weight"
+    assert not torch.equal(model[name], load_checkpoint(run / "vae.ckpt")["model"][name])
+
+
+def test_what_was_replaced_is_recorded_and_comes_back(tmp_path: Path) -> None:
+    overrides = [
+        "scenes.count=1",
+        "scenes.seconds=0.5",
+        "scenes.motion=still",
+        "cfg=1.25",
+        "flow.bfloat16=true",
+    ]
+    train_stage("scenes", "debug", tmp_path, overrides=overrides)
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert sorted(record["overrides"]) == sorted(overrides)
+    assert load_preset(record["preset"], record["overrides"]) == load_preset("debug", overrides)
+
+
+def test_the_material_of_the_scenes_stays_on_record(tmp_path: Path) -> None:
+    small = ["scenes.count=1", "scenes.seconds=1", "vae.steps=1", "vae.length=2"]
+    material = Material(folds=(1, 2))
+    train_stage("scenes", "debug", tmp_path, overrides=small, material=material)
+    # The command line gives every stage a material: an empty one here.
+    train_stage("vae", "debug", tmp_path, overrides=small, material=Material())
+    assert json.loads((tmp_path / "run.json").read_text())["material"] == {
+        "sounds": None,
+        "panoramas": None,
+        "sprites": None,
+        "folds": [1, 2],
+        "panorama_names": None,
+    }
+
+
+def one_line(caught: pytest.ExceptionInfo[Exception]) -> str:
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_unknown_names_are_refused_before_anything_is_made(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with pytest.raises(OptionError) as caught:
+        train_stage("flows", "debug", run)
+    assert one_line(caught) == (
+        "unknown stage 'flows': choose one of scenes, vae, vision, flow or all"
+    )
+    with pytest.raises(OptionError, match="unknown preset"):
+        train_stage("vae", "nothing", run)
+    with pytest.raises(OptionError, match="unknown setting"):
+        train_stage("vae", "debug", run, overrides=["vae.stepz=3"])
+    assert not run.exists()
+
+
+def test_stages_out_of_order(tmp_path: Path, copied: Path) -> None:
+    with pytest.raises(MissingFileError) as caught:
+        train_stage("vae", "debug", tmp_path / "new")
+    assert one_line(caught).startswith(f"no scenes in {tmp_path / 'new' / 'scenes'}: run ")
+    (copied / "vision.ckpt").unlink()
+    with pytest.raises(MissingFileError) as caught:
+        train_stage("flow", "debug", copied)
+    assert one_line(caught) == f"no checkpoint at {copied}/vision.ckpt: train that stage first"
+
+
+def test_a_run_of_other_sizes_is_refused(copied: Path) -> None:
+    for stage in ("vae", "vision", "flow"):
+        with pytest.raises(MediaError) as caught:
+            train_stage(
+                stage, "debug", copied,
+                overrides=["networks.content=9", "networks.stem=12", "networks.dit_width=48"],
+            )  # fmt: skip
+        message = one_line(caught)
+        expected = copied / ("vae.ckpt" if stage == "flow" else f"{stage}.ckpt")
+        assert message.startswith(f"{expected} does not fit this preset (size mismatch for ")
+
+
+def test_exporting_what_is_no_run(tmp_path: Path, copied: Path) -> None:
+    with pytest.raises(MissingFileError) as caught:
+        exported(tmp_path, tmp_path / "out")
+    assert one_line(caught) == (
+        f"{tmp_path} is no run folder: it has no run.json; train something first"
+    )
+    for text in ("{", "{}"):
+        (copied / "run.json").write_text(text)
+        with pytest.raises(MediaError, match=r"run\.json cannot be read"):
+            exported(copied, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_exporting_a_run_whose_flow_is_missing_or_damaged(tmp_path: Path, copied: Path) -> None:
+    (copied / "flow.ckpt").write_bytes(b"not much")
+    with pytest.raises(MediaError) as caught:
+        exported(copied, tmp_path / "out")
+    assert one_line(caught).startswith(f"{copied}/flow.ckpt is not a checkpoint that can be read")
+    (copied / "flow.ckpt").unlink()
+    with pytest.raises(MissingFileError) as missing:
+        exported(copied, tmp_path / "out")
+    assert one_line(missing) == f"no checkpoint at {copied}/flow.ckpt: train that stage first"
+    assert not (tmp_path / "out").exists()
