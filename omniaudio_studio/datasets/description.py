@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from omniaudio_studio.datasets.conditioning import RATE
 from omniaudio_studio.datasets.envelope import ENVELOPE_RATE
 from omniaudio_studio.errors import MediaError, MissingFileError
+from omniaudio_studio.foa.encoding import direction_vector, vector_direction
 
 SCHEMA = 1
 
@@ -107,15 +108,12 @@ class Source:
 
     def direction(self, t: float) -> tuple[float, float]:
         """Azimuth (-pi..pi) and elevation at time ``t``, in radians."""
-        x, y, z = self.vectors(np.array([t]))[:, 0]
-        return float(np.arctan2(y, x)), float(np.arctan2(z, np.hypot(x, y)))
+        azimuth, elevation = vector_direction(self.vectors(np.array([t]))[:, 0])
+        return float(azimuth), float(elevation)
 
     def vectors(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
         """Unit vectors (x, y, z) at ``times``, shape (3, n)."""
-        cos = np.cos(self.elevation)
-        points = np.stack(
-            [cos * np.cos(self.azimuth), cos * np.sin(self.azimuth), np.sin(self.elevation)]
-        )
+        points = direction_vector(self.azimuth, self.elevation)
         # Points are at most a few degrees apart, so that the chord, brought back to the sphere, is
         # the great circle to within a thousandth of a degree.
         between = np.stack([np.interp(times, self.times, axis) for axis in points])

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from omniaudio_studio.datasets.description import Background, Look, Scene, Source
 from omniaudio_studio.datasets.library import MaterialLibrary
 from omniaudio_studio.errors import OptionError
+from omniaudio_studio.foa.direction import azimuth_bins, elevation_bins
 
 _MAX_RADIUS = math.radians(65)  # a tangent plane serves only so far
 
@@ -33,8 +34,7 @@ class SceneRenderer:
             raise OptionError(f"frames of {width} x {height} are too small; give 8 x 4 or more")
         self.scene = scene
         self.width, self.height = width, height
-        self._azimuth = np.pi - 2 * np.pi * (np.arange(width) + 0.5) / width
-        self._elevation = np.pi / 2 - np.pi * (np.arange(height) + 0.5) / height
+        self._azimuth, self._elevation = azimuth_bins(width), elevation_bins(height)
         self._background = _background(scene.background, library, width, height)
         self._sprites = [
             self._prepare(source.look, library, 1 + source.pulse / 2) for source in scene.sources

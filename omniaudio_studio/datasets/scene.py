@@ -23,6 +23,7 @@ from omniaudio_studio.datasets.description import (
 from omniaudio_studio.datasets.envelope import arrange, follow
 from omniaudio_studio.datasets.library import MaterialLibrary
 from omniaudio_studio.errors import OptionError
+from omniaudio_studio.foa.encoding import direction_vector
 
 __all__ = [
     "Ambience",
@@ -158,8 +159,7 @@ def _place(rng: np.random.Generator, placed: list[NDArray[np.float64]]) -> tuple
             elevation = float(np.clip(rng.normal(0, np.radians(22)), *np.radians([-50, 50])))
         else:
             elevation = float(np.arcsin(rng.uniform(-1, 1) * np.sin(np.radians(80))))
-        cos = np.cos(elevation)
-        vector = np.array([cos * np.cos(azimuth), cos * np.sin(azimuth), np.sin(elevation)])
+        vector = direction_vector(azimuth, elevation)
         if all(vector @ other < np.cos(np.radians(40)) for other in placed):
             break
     placed.append(vector)

@@ -15,7 +15,12 @@ from omniaudio_studio.cancel import Cancel
 from omniaudio_studio.errors import MediaError, OptionError
 from omniaudio_studio.foa.convention import CHANNELS
 from omniaudio_studio.foa.covariance import covariance
-from omniaudio_studio.foa.direction import directions_from_covariance, energy_map_from_covariance
+from omniaudio_studio.foa.direction import (
+    azimuth_bins,
+    directions_from_covariance,
+    elevation_bins,
+    energy_map_from_covariance,
+)
 
 if TYPE_CHECKING:
     from omniaudio_studio.foa.convention import Foa
@@ -107,10 +112,7 @@ class Measurement:
         width, height = _GRID
         energy = energy_map_from_covariance(self.total, width, height)
         v, u = np.unravel_index(np.argmax(energy), energy.shape)
-        return (
-            math.pi - 2 * math.pi * (float(u) + 0.5) / width,
-            math.pi / 2 - math.pi * (float(v) + 0.5) / height,
-        )
+        return float(azimuth_bins(width)[u]), float(elevation_bins(height)[v])
 
     @property
     def mean_diffuseness(self) -> float:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from omniaudio_studio.foa.direction import azimuth_bins
-from omniaudio_studio.foa.encoding import direction_vector
+from omniaudio_studio.foa.direction import elevation_bins, energy_beam
 
 Picture = NDArray[np.uint8]
 
@@ -37,15 +36,13 @@ class EnergyPainter:
     def __init__(self, width: int, height: int) -> None:
         self._size = (width, height)
         columns, rows = min(width, _GRID[0]), min(height, _GRID[1])
-        elevation = np.pi / 2 - np.pi * (np.arange(rows) + 0.5) / rows
-        x, y, z = direction_vector(azimuth_bins(columns)[None, :], elevation[:, None])
-        beam = np.stack([np.ones_like(x), 3 * y, 3 * z, 3 * x]).reshape(4, -1)
+        beam = energy_beam(columns, rows).reshape(4, -1)
         # E(d) = g^T C g is linear in C: one small product per picture.
         self._basis = np.stack(
             [(1 if i == j else 2) * beam[i] * beam[j] for i, j in _PAIRS], axis=1
         ).astype(np.float32)
         self._shape = (rows, columns)
-        weight = np.repeat(np.cos(elevation), columns)
+        weight = np.repeat(np.cos(elevation_bins(rows)), columns)
         self._weight = (weight / weight.sum()).astype(np.float32)
         self._colours, self._alpha = _ramp()
 

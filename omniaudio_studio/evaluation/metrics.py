@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omniaudio_studio.foa.direction import angular_error, direction_per_frame
+from omniaudio_studio.foa.encoding import vector_direction
 
 Array = NDArray[np.float64]
 
@@ -79,7 +80,6 @@ def frame_errors(
     count = vectors.shape[1]
     if heard.azimuth.size < count:
         raise ValueError(f"the field has {heard.azimuth.size} frames, expected {count}")
-    azimuth = np.arctan2(vectors[1], vectors[0])
-    elevation = np.arctan2(vectors[2], np.hypot(vectors[0], vectors[1]))
+    azimuth, elevation = vector_direction(vectors)
     errors = angular_error(heard.azimuth[:count], heard.elevation[:count], azimuth, elevation)
     return np.where(heard.energy[:count] > 0, errors, CHANCE)

@@ -200,12 +200,7 @@ def energy_map_from_covariance(matrix: ArrayLike, width: int, height: int) -> Ar
     -------
     ndarray, float64, shape (..., height, width)
     """
-    if width < 1 or height < 1:
-        raise ValueError(f"expected a map of at least 1 x 1, found {width} x {height}")
-    azimuth = azimuth_bins(width)
-    elevation = np.pi / 2 - np.pi * (np.arange(height) + 0.5) / height
-    x, y, z = direction_vector(azimuth[None, :], elevation[:, None])
-    beam = np.stack([np.ones_like(x), 3 * y, 3 * z, 3 * x])
+    beam = energy_beam(width, height)
     energy = np.einsum(
         "ihw,...ij,jhw->...hw", beam, np.asarray(matrix, np.float64), beam, optimize=True
     )
@@ -213,9 +208,28 @@ def energy_map_from_covariance(matrix: ArrayLike, width: int, height: int) -> Ar
     return np.maximum(energy, 0.0)
 
 
+def energy_beam(width: int, height: int) -> Array:
+    """g = (1, 3 y, 3 z, 3 x) for the direction of every equirectangular pixel: E(d) = <(g . f)^2>.
+
+    Returns
+    -------
+    ndarray, float64, shape (4, height, width)
+        Weights of W, Y, Z, X.
+    """
+    if width < 1 or height < 1:
+        raise ValueError(f"expected a map of at least 1 x 1, found {width} x {height}")
+    x, y, z = direction_vector(azimuth_bins(width)[None, :], elevation_bins(height)[:, None])
+    return np.stack([np.ones_like(x), 3 * y, 3 * z, 3 * x])
+
+
 def azimuth_bins(bins: int) -> Array:
     """Centres of azimuth bins, radians, as a panorama's columns: from +pi down to -pi."""
     return np.pi - 2 * np.pi * (np.arange(bins) + 0.5) / bins
+
+
+def elevation_bins(bins: int) -> Array:
+    """Centres of elevation bins, radians, as a panorama's rows: from +pi/2 down to -pi/2."""
+    return np.pi / 2 - np.pi * (np.arange(bins) + 0.5) / bins
 
 
 def anglegram(foa: ArrayLike, rate: float, bins: int = 72, frame_seconds: float = 0.1) -> Array:

@@ -8,6 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from omniaudio_studio.errors import OptionError
+from omniaudio_studio.foa.direction import azimuth_bins, elevation_bins
+from omniaudio_studio.foa.encoding import direction_vector
+from omniaudio_studio.foa.rotation import rotation_matrix
+from omniaudio_studio.panorama.equirect import Equirect
 from omniaudio_studio.panorama.sphere import (
     angles_to_vector,
     check_size,
@@ -72,3 +76,16 @@ def test_rows_cover_the_sphere(height: int) -> None:
 def test_sizes_out_of_range_are_refused(size: tuple[int, int]) -> None:
     with pytest.raises(OptionError, match="from 1 to 32766"):
         check_size(*size)
+
+
+@given(st.tuples(*[st.floats(-360, 360)] * 3))
+def test_pictures_and_sound_turn_the_same_way(angles: tuple[float, float, float]) -> None:
+    turned = rotation_matrix(*np.radians(angles))
+    np.testing.assert_allclose(orientation(*angles), turned, atol=1e-12)
+
+
+def test_pictures_and_sound_agree_on_where_a_pixel_looks() -> None:
+    u, v = np.meshgrid(np.arange(36.0), np.arange(18.0))
+    seen = Equirect(36, 18).direction(u, v)
+    heard = direction_vector(azimuth_bins(36)[None, :], elevation_bins(18)[:, None])
+    np.testing.assert_allclose(seen, heard, atol=1e-12)
