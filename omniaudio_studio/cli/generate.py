@@ -137,7 +137,10 @@ def generate(
         request = None
         given = [name for name in (*chosen, "shots" if shots else "") if name]
         changeable = {"device", "deliverables"}
-        fixed = [name.replace("_", "-") for name in given if name not in changeable]
+        options = {"base_take": "base"}
+        fixed = [
+            options.get(name, name).replace("_", "-") for name in given if name not in changeable
+        ]
         if fixed:
             raise OptionError(
                 f"--from takes everything from the sidecar; leave --{fixed[0]} out, or generate "

@@ -32,6 +32,12 @@ def make(
     sprites: Sprites = None,
     width: Annotated[int, typer.Option(help="Of the videos, pixels.")] = 1024,
     fps: Annotated[float, typer.Option(help="Frames per second.")] = 30.0,
+    reflections: Annotated[
+        float, typer.Option(help="Share of scenes in a room, with early reflections; 0 to 1.")
+    ] = 0.5,
+    ambience: Annotated[
+        float, typer.Option(help="Share of scenes with diffuse ambience; 0 to 1.")
+    ] = 0.5,
     as_json: Annotated[bool, typer.Option("--json", help="The folders as JSON.")] = False,
 ) -> None:
     """Make scenes: each a folder with video.mp4, foa.wav (AmbiX, 48 kHz) and scene.json.
@@ -57,6 +63,8 @@ def make(
             sprites=sprites,
             width=width,
             fps=fps,
+            reflections=reflections,
+            ambience=ambience,
             progress=lambda done, total: report(
                 SimpleNamespace(stage="scenes", done=done, total=total, eta=None)
             ),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -33,10 +32,8 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     assert result.stdout.splitlines()[-1] == "LOADED [] 0"
 
 
-def test_help_is_quick_and_names_every_verb() -> None:
-    begun = time.monotonic()
+def test_help_names_every_verb() -> None:
     ran = omniaudio("--help")
-    assert time.monotonic() - begun < 3.0  # 0.2 s on an idle machine
     assert ran.code == 0
     for verb in [*VERBS, "evaluate"]:
         assert f"  {verb} " in ran.out
@@ -66,11 +63,14 @@ def test_no_arguments_show_the_help_and_fail() -> None:
         (["generate", "--from", "no.json"], "no.json"),
         (["generate", "--from", "no.json", "--seed", "3"], "leave --seed out"),
         (["generate", "--from", "no.json", "--shots", "auto"], "leave --shots out"),
+        (["generate", "--from", "no.json", "--base", "old.wav"], "leave --base out"),
         (["probe", "no.mp4"], "no.mp4"),
         (["measure", "no.wav"], "no.wav"),
         (["models", "info", "no-such-bundle"], "no-such-bundle"),
         (["scenes", "make", "out", "--sources", "many"], "many"),
         (["scenes", "make", "out", "--motion", "fast"], "fast"),
+        (["scenes", "make", "out", "--reflections", "2"], "reflections is 2"),
+        (["scenes", "make", "out", "--seconds", "nan"], "seconds is nan"),
         (["evaluate", "starter", "--folds", "x"], "--folds"),
     ],
 )
@@ -180,6 +180,19 @@ def test_scenes_are_made_and_kept(tmp_path: Path) -> None:
     before = (folder / "foa.wav").stat().st_mtime_ns
     assert omniaudio(*arguments).code == 0
     assert (folder / "foa.wav").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(("reflections", "ambience"), [("0", "1"), ("1", "0")])
+def test_reflections_and_ambience_are_optional(
+    tmp_path: Path, reflections: str, ambience: str
+) -> None:
+    arguments = ["scenes", "make", str(tmp_path / "set"), "--count", "2", "--seconds", "0.5"]
+    arguments += ["--width", "64", "--fps", "8"]
+    assert run([*arguments, "--reflections", reflections, "--ambience", ambience]) == 0
+    for file in (tmp_path / "set").glob("*/scene.json"):
+        scene = json.loads(file.read_text())
+        assert (scene["room"] is None) == (reflections == "0")
+        assert (scene["ambience"] is None) == (ambience == "0")
 
 
 def test_a_bundle_is_evaluated(tiny_bundle: Path) -> None:
