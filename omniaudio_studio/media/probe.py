@@ -294,9 +294,16 @@ def _describe_audio(path: Path, container: InputContainer) -> AudioInfo | None:
         channels=stream.channels,
         layout=layout,
         # libav keeps the decoder's own layout over what SA3D says.
-        ambisonic=layout.startswith("ambisonic") or read_ambisonics(path) is not None,
+        ambisonic=layout.startswith("ambisonic") or _declares_ambisonics(path),
         duration=duration,
     )
+
+
+def _declares_ambisonics(path: Path) -> bool:
+    try:
+        return read_ambisonics(path) is not None
+    except MediaError:
+        return False  # of a kind that is not read here: the pictures are good all the same
 
 
 def require_360(info: ClipInfo) -> ClipInfo:

@@ -223,6 +223,22 @@ def test_field_of_a_video(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_foa(path)[0], read[[1, 0, 2, 3]])
 
 
+def test_an_unknown_kind_of_field_leaves_the_pictures_usable(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    with VideoWriter(path, 64, 32, 30, audio_rate=RATE, audio_channels=4) as writer:
+        for number in range(30):
+            writer.write_frame(np.zeros((32, 64, 3), np.uint8))
+            writer.write_audio(field()[:, number * 1600 : (number + 1) * 1600])
+    data = bytearray(path.read_bytes())
+    data[data.index(b"SA3D") + 4] = 7  # a version from the future
+    path.write_bytes(data)
+    info = probe(path)
+    assert info.projection == "equirectangular"
+    assert info.audio is not None and not info.audio.ambisonic
+    with pytest.raises(MediaError, match="SA3D"):
+        read_foa(path)
+
+
 def test_higher_orders_give_their_first(tmp_path: Path) -> None:
     third = np.concatenate([field(), np.ones((12, RATE), np.float32)])
     write_wav(tmp_path / "a.wav", third, RATE)
