@@ -14,6 +14,7 @@ from omniaudio_studio.bundles.manifest import Manifest
 from omniaudio_studio.engine.features import window_times
 from omniaudio_studio.engine.windows import Window, plan_windows
 from omniaudio_studio.errors import OptionError
+from omniaudio_studio.jobs.request import MAX_SEED
 
 if TYPE_CHECKING:
     from omniaudio_studio.jobs.request import GenerateRequest, Segment
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 MIN_LATENTS = 8  # shorter shots are generated this long and cut
 FADE_SECONDS = 0.03
-MAX_SEED = 2**64 - 1
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from omniaudio_studio.engine.cancel import CancelToken
 from omniaudio_studio.errors import MissingFileError, OptionError
-from omniaudio_studio.jobs.request import Segment
+from omniaudio_studio.jobs.request import MAX_SEED, Segment
 
 if TYPE_CHECKING:
     from omniaudio_studio.media.probe import ClipInfo
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 MIN_SHOT = 0.5  # seconds; a flash is no shot
 _WIDTH = 128  # pixels across: enough to tell pictures apart
 _COLUMNS = ("start", "end", "cfg", "seed")
-_MAX_SEED = 2**64 - 1
 
 
 def find_shots(
@@ -174,7 +173,7 @@ class _Row:
         if value is None or value == "":
             return None
         whole = not isinstance(value, bool) and re.fullmatch(r"\d{1,20}", str(value).strip())
-        if not whole or int(value) > _MAX_SEED:
+        if not whole or int(value) > MAX_SEED:
             raise OptionError(
                 f"{self.where}: seed must be a whole number from 0 to 2^64 - 1; "
                 f"found {str(value)!r}"
