@@ -24,6 +24,7 @@ from omniaudio_studio.foa.direction import (
 
 if TYPE_CHECKING:
     from omniaudio_studio.foa.convention import Foa
+    from omniaudio_studio.media.audio import FoaReader
 
 Array = NDArray[np.float64]
 
@@ -199,7 +200,7 @@ def measure(
     if not (math.isfinite(frame_seconds) and 0.01 <= frame_seconds <= 3600):
         raise OptionError(f"frames of {frame_seconds} s: expected 0.01 to 3600 seconds")
     with FoaReader(path, convention) as reader:
-        blocks = _checked(Path(path), reader.rate, reader.blocks(), cancel)
+        blocks = checked_blocks(reader, cancel)
         return measure_blocks(
             blocks, reader.rate, frame_seconds, path=Path(path), convention=reader.convention
         )
@@ -260,17 +261,17 @@ def measure_blocks(
     )
 
 
-def _checked(path: Path, rate: int, blocks: Iterable[Foa], cancel: Cancel | None) -> Iterator[Foa]:
-    """The blocks as they are, refused where they hold no numbers."""
+def checked_blocks(reader: FoaReader, cancel: Cancel | None) -> Iterator[Foa]:
+    """The blocks of an opened field; MediaError where they hold no numbers."""
     position = 0
-    for block in blocks:
+    for block in reader.blocks():
         if cancel is not None:
             cancel.check()
         if not np.isfinite(block).all():
             at = int(np.argmin(np.isfinite(block).all(axis=0)))
             raise MediaError(
-                f"{path} holds NaN or infinite values at {(position + at) / rate:.3f} s; "
-                "export it again"
+                f"{reader.path} holds NaN or infinite values at "
+                f"{(position + at) / reader.rate:.3f} s; export it again"
             )
         position += block.shape[1]
         yield block

@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omniaudio_studio.cancel import Cancel
+from omniaudio_studio.delivery.measure import checked_blocks
 from omniaudio_studio.delivery.painting import EnergyPainter
 from omniaudio_studio.errors import MediaError, OptionError
 from omniaudio_studio.files import written_whole
 from omniaudio_studio.foa.covariance import FrameCovariances
 from omniaudio_studio.foa.encoding import stereo_fold_down
 from omniaudio_studio.foa.rotation import rotate_yaw
+from omniaudio_studio.media.blocks import resampled
 
 if TYPE_CHECKING:
     from omniaudio_studio.foa.convention import Foa
@@ -117,7 +119,7 @@ def write_overlay(
     fps = exact_rate(info.fps)
     with written_whole(Path(output), overwrite=overwrite) as temporary:
         with FoaReader(foa_path, convention) as reader:
-            field = _turned(_blocks(reader, cancel), yaw)
+            field = _turned(checked_blocks(reader, cancel), yaw)
             covariances, seconds = _covariances(field, reader.rate, float(fps))
         length = _length(info, start, duration, seconds)
         view = View("picture", "equirect", width, height)
@@ -127,7 +129,7 @@ def write_overlay(
         moments = _Moments(covariances, float(fps))
         report = _Report(progress, length)
         with FoaReader(foa_path, convention) as reader:
-            sound = _Sound(_turned(_blocks(reader, cancel), yaw), reader.rate)
+            sound = _Sound(_turned(checked_blocks(reader, cancel), yaw), reader.rate)
             samples = round(length * sound.rate)
             with VideoWriter(
                 temporary,
@@ -165,20 +167,6 @@ class _Report:
         self._last = now
         left = (now - self._begun) * (self._total - done) / done if done > 0 else None
         self._receiver(OverlayProgress("overlay", done, self._total, left))
-
-
-def _blocks(reader: Any, cancel: Cancel | None) -> Iterator[Foa]:
-    position = 0
-    for block in reader.blocks():
-        if cancel is not None:
-            cancel.check()
-        if not np.isfinite(block).all():
-            raise MediaError(
-                f"{reader.path} holds NaN or infinite values after "
-                f"{position / reader.rate:.3f} s; export it again"
-            )
-        position += block.shape[1]
-        yield block
 
 
 def _turned(blocks: Iterator[Foa], yaw: float) -> Iterator[Foa]:
@@ -268,7 +256,7 @@ class _Sound:
         stereo = (stereo_fold_down(block) for block in blocks)
         # AAC players know these rates; other fields are resampled to the project's own.
         self.rate = rate if rate in _AAC_RATES else 48000
-        self._blocks = stereo if self.rate == rate else _resampled(stereo, rate, self.rate)
+        self._blocks = stereo if self.rate == rate else resampled(stereo, rate, self.rate, 2)
         self._waiting = np.zeros((2, 0), np.float32)
 
     def take(self, count: int) -> NDArray[np.float32]:
@@ -284,14 +272,3 @@ class _Sound:
         joined = np.concatenate(parts, axis=1)
         self._waiting = joined[:, count:]
         return joined[:, :count]
-
-
-def _resampled(
-    blocks: Iterator[NDArray[np.float32]], rate: int, wanted: int
-) -> Iterator[NDArray[np.float32]]:
-    import soxr
-
-    stream = soxr.ResampleStream(rate, wanted, 2, dtype="float32")
-    for block in blocks:
-        yield stream.resample_chunk(np.ascontiguousarray(block.T)).T
-    yield stream.resample_chunk(np.zeros((0, 2), np.float32), last=True).T
