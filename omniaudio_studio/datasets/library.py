@@ -54,7 +54,8 @@ class MaterialLibrary:
     MissingFileError
         If a folder is not there or holds nothing usable.
     OptionError
-        If sounds and sprites have no class in common, or a name in ``panorama_names`` is unknown.
+        If sounds and sprites have no class in common, or a name in ``panorama_names`` is unknown
+        or stands without ``panoramas``.
     """
 
     def __init__(
@@ -65,6 +66,8 @@ class MaterialLibrary:
         folds: Sequence[int] | None = None,
         panorama_names: Sequence[str] | None = None,
     ) -> None:
+        if panorama_names is not None and panoramas is None:
+            raise OptionError("panorama names choose among --panoramas; give that folder, too")
         self.sounds = sounds
         self.panoramas = panoramas
         self.sprites = sprites

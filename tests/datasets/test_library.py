@@ -102,6 +102,8 @@ def test_panoramas_by_name(material_folder):
     assert any(library.draw_panorama(rng, 0.5).startswith("procedural:") for _ in range(20))
     with pytest.raises(OptionError, match="no panorama nowhere; it has grey, ramp"):
         MaterialLibrary(panoramas=folder, panorama_names=["nowhere"])
+    with pytest.raises(OptionError, match="give that folder"):
+        MaterialLibrary(panorama_names=["ramp"])
 
 
 def test_sounds_are_decoded_once_resampled_and_read_only(tmp_path):
