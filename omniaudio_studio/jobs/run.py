@@ -15,6 +15,7 @@ from omniaudio_studio.engine.cancel import CancelToken
 from omniaudio_studio.engine.plan import GenerationSettings, range_samples
 from omniaudio_studio.engine.progress import Progress
 from omniaudio_studio.errors import BundleError, MediaError
+from omniaudio_studio.files import check_output
 from omniaudio_studio.jobs.request import GenerateRequest
 from omniaudio_studio.jobs.rerolling import Part, plan_part, splice
 from omniaudio_studio.jobs.result import Preview, RunResult, TakeResult
@@ -105,11 +106,17 @@ def with_shots(
     ------
     OptionError, MissingFileError, MediaError
         If the file is no list of shots, or the clip cannot be read.
+    OutputError, OutputExistsError
+        If the outputs could not be written: found before the clip is searched.
     """
     from omniaudio_studio.engine.shots import find_shots, load_shots
 
     if shots != "auto":
         return replace(request, segments=tuple(load_shots(Path(shots)))).validate()
+    # Looking at every frame takes a while: what would be refused afterwards is refused now.
+    for files in take_files(request):
+        for path in files.all():
+            check_output(path, overwrite=request.overwrite)
     info = probe_clip(request)
     return replace(request, segments=tuple(find_shots(info, cancel=cancel))).validate()
 

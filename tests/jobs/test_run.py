@@ -281,3 +281,18 @@ def test_shots_come_from_a_file(request_: GenerateRequest, tmp_path: Path) -> No
         Segment(0, cfg=1.5),
         Segment(1.0, seed=4),
     )
+
+
+def test_an_existing_output_is_refused_before_the_clip_is_searched_for_cuts(
+    request_: GenerateRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request_.output.with_suffix(".json").write_text("mine")
+    searched: list[object] = []
+    monkeypatch.setattr(
+        "omniaudio_studio.engine.shots.find_shots", lambda info, **_: searched.append(info) or []
+    )
+    with pytest.raises(OutputExistsError):
+        with_shots(request_, "auto")
+    assert searched == []
+    with_shots(replace(request_, overwrite=True), "auto")
+    assert len(searched) == 1
