@@ -84,7 +84,7 @@ PRESETS: dict[str, Preset] = {
             steps=700, batch=8, length=12, rate=1.5e-3, warmup=100, ema=0.995, bfloat16=True
         ),
         flow=StageSetup(
-            steps=3000, batch=24, length=64, rate=1e-3, warmup=200, ema=0.999, bfloat16=True
+            steps=3600, batch=24, length=64, rate=1e-3, warmup=200, ema=0.999, bfloat16=True
         ),
     ),
     # Every stage in seconds, for the tests: the code paths of the starter, nothing worth hearing.
