@@ -73,7 +73,7 @@ class Preset:
     #: How often the flow stage is given the first latents as context, as in consecutive windows.
     context_probability: float = 0.3
     #: Sampler defaults written into the bundle.
-    cfg: float = 2.5
+    cfg: float = 4.0
     sample_steps: int = 24
 
 
