@@ -40,7 +40,7 @@ def starter(
     seconds: Annotated[float, typer.Option(help="Length of each.")] = 8.0,
     motion: MotionOption = "mixed",
     sounds: Sounds = None,
-    folds: Folds = "4",
+    folds: Folds = None,
     panoramas: Panoramas = None,
     panorama_names: PanoramaNames = None,
     sprites: Sprites = None,
@@ -61,7 +61,7 @@ def starter(
         return evaluate_starter(
             bundle,
             sounds=sounds,
-            folds=folds_of(folds),
+            folds=folds_of(folds, sounds, (4,)),
             panoramas=panoramas,
             panorama_names=names_of(panorama_names),
             sprites=sprites,

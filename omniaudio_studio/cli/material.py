@@ -20,7 +20,12 @@ PanoramaNames = Annotated[
 Sprites = Annotated[
     Path | None, typer.Option(metavar="DIR", help="One folder of PNGs with alpha per class.")
 ]
-Folds = Annotated[str, typer.Option(help="Folds of --sounds to use, as 4 or 1,2,3; or all.")]
+Folds = Annotated[
+    str | None,
+    typer.Option(
+        help="Folds of --sounds to use, as 4 or 1,2,3; or all. Evaluation takes 4, training all.",
+    ),
+]
 MotionOption = Annotated[str, typer.Option("--motion", help="still, moving or mixed.")]
 
 
@@ -31,8 +36,14 @@ def motion_of(text: str) -> Motion:
     return cast(Motion, text)
 
 
-def folds_of(text: str) -> tuple[int, ...] | None:
-    """The numbers in "1,2,3"; None for "all"."""
+def folds_of(
+    text: str | None, sounds: Path | None, default: tuple[int, ...] | None = None
+) -> tuple[int, ...] | None:
+    """The numbers in "1,2,3"; None for "all". Procedural sounds have no folds."""
+    if text is None:
+        return default if sounds else None
+    if sounds is None:
+        raise OptionError("--folds chooses among the files of --sounds: name that folder, too")
     if text == "all":
         return None
     try:

@@ -41,7 +41,7 @@ def train(
         typer.Option("--set", metavar="KEY=VALUE", help="Replace a value, as flow.steps=500."),
     ] = None,
     sounds: Sounds = None,
-    folds: Folds = "all",
+    folds: Folds = None,
     panoramas: Panoramas = None,
     panorama_names: PanoramaNames = None,
     sprites: Sprites = None,
@@ -56,7 +56,7 @@ def train(
         sounds=sounds,
         panoramas=panoramas,
         sprites=sprites,
-        folds=folds_of(folds),
+        folds=folds_of(folds, sounds),
         panorama_names=names_of(panorama_names),
     )
     written = []

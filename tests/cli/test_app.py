@@ -71,7 +71,8 @@ def test_no_arguments_show_the_help_and_fail() -> None:
         (["scenes", "make", "out", "--motion", "fast"], "fast"),
         (["scenes", "make", "out", "--reflections", "2"], "reflections is 2"),
         (["scenes", "make", "out", "--seconds", "nan"], "seconds is nan"),
-        (["evaluate", "starter", "--folds", "x"], "--folds"),
+        (["evaluate", "starter", "--sounds", ".", "--folds", "x"], "--folds must be numbers"),
+        (["evaluate", "starter", "--folds", "4"], "--sounds"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(
