@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import threading
 from collections import OrderedDict
@@ -104,6 +105,13 @@ class MaterialLibrary:
         self._scaled_cache: _Cache[NDArray[np.uint8]] = _Cache(96)
         self._sprite_cache: _Cache[NDArray[np.uint8]] = _Cache(512)
         self._mip_cache: _Cache[list[NDArray[np.float32]]] = _Cache(512)
+
+    @property
+    def listing(self) -> str:
+        """Hash of the names of everything that can be drawn: the same for the same choice of files,
+        wherever the folders lie."""
+        names = (self._sound_files, self._panorama_files, self._sprite_files)
+        return hashlib.sha256(repr(names).encode()).hexdigest()
 
     def _common_classes(self) -> tuple[str, ...]:
         heard, seen = set(self._sound_files), set(self._sprite_files)

@@ -96,9 +96,8 @@ def build_scene_set(
         "setup": asdict(setup),
         "feature_rate": feature_rate,
         "classes": list(library.classes),
-        "sounds": str(library.sounds) if library.sounds else None,
-        "panoramas": str(library.panoramas) if library.panoramas else None,
-        "sprites": str(library.sprites) if library.sprites else None,
+        # folds and chosen panoramas included: training and validation must not mix on resuming
+        "material": library.listing,
     }
     shapes: dict[str, tuple[type, tuple[int, ...]]] = {
         "foa": (np.float16, (setup.count, 4, samples)),

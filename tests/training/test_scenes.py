@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from omniaudio_studio.datasets.library import MaterialLibrary
 from omniaudio_studio.datasets.scene import sample_scene, scene_rng
@@ -148,6 +149,19 @@ def test_other_material_is_refused(tmp_path: Path, disk_library: MaterialLibrary
     build_scene_set(tmp_path, setup, MaterialLibrary(), 8.0)
     with pytest.raises(MediaError, match="another setup"):
         build_scene_set(tmp_path, setup, disk_library, 8.0)
+
+
+def test_other_folds_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "sounds" / "hum").mkdir(parents=True)
+    noise = np.random.default_rng(0).normal(0, 0.1, 48000)
+    for fold in (1, 2):
+        soundfile.write(tmp_path / "sounds" / "hum" / f"{fold}-a.wav", noise, 48000)
+    setup = replace(SETUP, count=1, max_sources=1)
+    run = tmp_path / "run"
+    build_scene_set(run, setup, MaterialLibrary(tmp_path / "sounds", folds=(1,)), 8.0)
+    with pytest.raises(MediaError, match="another setup"):
+        build_scene_set(run, setup, MaterialLibrary(tmp_path / "sounds", folds=(1, 2)), 8.0)
+    build_scene_set(run, setup, MaterialLibrary(tmp_path / "sounds", folds=(1,)), 8.0)
 
 
 def test_no_scenes_are_one_line(tmp_path: Path) -> None:
