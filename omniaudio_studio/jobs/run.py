@@ -367,7 +367,13 @@ class _Job:
             clipped = splice(request.base_take, source, path, part, self.subtype, check)
             gain = 20 * math.log10(part.gain)
         elif request.loudness is not None:
-            gain = loudness_gain(writer.loudness(), request.loudness, writer.true_peak())
+            measured = writer.loudness()
+            gain = loudness_gain(measured, request.loudness, writer.true_peak())
+            if not abs(measured + gain - request.loudness) < 0.1:
+                self.warnings.append(
+                    f"{files.wav.name} is at {measured + gain:.1f} LUFS, not the "
+                    f"{request.loudness:g} asked for: more gain would pass -1 dBTP, or it is silent"
+                )
             clipped = copy_with_gain(source, path, gain, self.subtype, check)
         else:
             return 0.0, writer.clipped

@@ -106,6 +106,14 @@ def test_the_sidecar_reproduces_the_sound_bit_for_bit(
         assert result.warnings == ()
 
 
+def test_a_loudness_that_peaks_forbid_is_told(request_: GenerateRequest) -> None:
+    assert run_request(replace(request_, loudness=-40.0)).warnings == ()
+    loud = run_request(replace(request_, loudness=-1.0, overwrite=True))
+    assert len(loud.warnings) == 1
+    assert "LUFS, not the -1 asked for" in loud.warnings[0]
+    assert "-1 dBTP" in loud.warnings[0]
+
+
 def test_takes_have_seeds_and_files_of_their_own(request_: GenerateRequest, tmp_path: Path) -> None:
     result = run_request(replace(request_, takes=3, seed=10))
     assert names(tmp_path) == {
