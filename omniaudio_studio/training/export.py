@@ -127,8 +127,20 @@ def store_half(path: Path) -> None:
     nodes = list(model.graph.node)
     del model.graph.node[:]
     model.graph.node.extend([*casts, *nodes])
+    _forget_origin(model)
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
+
+
+def _forget_origin(model: Any) -> None:
+    """Drop the notes of torch's exporter: stack traces, with paths of the machine it ran on."""
+    del model.metadata_props[:]
+    del model.graph.metadata_props[:]
+    graph = model.graph
+    for kind in (graph.node, graph.value_info, graph.initializer, graph.input, graph.output):
+        for item in kind:
+            item.ClearField("doc_string")
+            del item.metadata_props[:]
 
 
 def round_weights(module: nn.Module) -> nn.Module:

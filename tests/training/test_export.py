@@ -154,6 +154,12 @@ def test_a_graph_that_differs_is_refused(bundle: Bundle, modules: dict[str, nn.M
     assert message.startswith("dit.onnx: output 'v' differs from torch by ") and "\n" not in message
 
 
+def test_nothing_in_a_graph_names_the_machine_it_was_made_on(bundle: Bundle) -> None:
+    here = str(Path(__file__).resolve().parents[2]).encode()
+    for name in GRAPHS:
+        assert here not in bundle.graph(name).read_bytes()
+
+
 def test_large_weights_are_stored_in_16_bits(bundle: Bundle) -> None:
     model = onnx.load(str(bundle.graph("dit")))
     kinds: dict[int, int] = {}
