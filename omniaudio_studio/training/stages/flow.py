@@ -135,8 +135,11 @@ def train_flow(
     config: ConditionerConfig,
     checkpoint: Path,
     report: Report | None = None,
-) -> Flow:
-    """Flow matching with logit-normal times (P. Esser et al., arXiv 2403.03206)."""
+) -> None:
+    """Flow matching with logit-normal times (P. Esser et al., arXiv 2403.03206).
+
+    The checkpoint is what comes of it; `load_flow` reads it.
+    """
     setup = preset.flow
     torch.manual_seed(setup.seed)  # the first weights
     flow = Flow(preset, config)
@@ -168,11 +171,7 @@ def train_flow(
             )
         return {"loss": flow_matching_loss(velocity.float(), noise, data)}
 
-    average = run_training(flow, step, setup, checkpoint, report=report)
-    trained = average.module
-    if not isinstance(trained, Flow):
-        raise TypeError("the weight average does not hold the networks")
-    return trained
+    run_training(flow, step, setup, checkpoint, report=report)
 
 
 def load_flow(preset: Preset, config: ConditionerConfig, checkpoint: Path) -> Flow:

@@ -37,8 +37,8 @@ def vae_config(preset: Preset) -> VAEConfig:
 
 def train_vae(
     preset: Preset, scenes: SceneSet, checkpoint: Path, report: Report | None = None
-) -> SpectralVAE:
-    """Train, then measure the latents so that they come out with mean 0 and variance 1."""
+) -> None:
+    """Train into a checkpoint; `load_vae` reads it."""
     setup = preset.vae
     torch.manual_seed(setup.seed)  # the first weights
     vae = SpectralVAE(vae_config(preset))
@@ -65,12 +65,7 @@ def train_vae(
             "kl": kl,
         }
 
-    average = run_training(vae, step, setup, checkpoint, report=report)
-    trained = average.module
-    if not isinstance(trained, SpectralVAE):
-        raise TypeError("the weight average does not hold the VAE")
-    trained.set_latent_statistics(*latent_statistics(trained, scenes, setup.seed))
-    return trained
+    run_training(vae, step, setup, checkpoint, report=report)
 
 
 def load_vae(preset: Preset, scenes: SceneSet, checkpoint: Path) -> SpectralVAE:

@@ -64,8 +64,11 @@ class FrameBatch(NamedTuple):
 
 def train_vision(
     preset: Preset, scenes: SceneSet, checkpoint: Path, report: Report | None = None
-) -> Sight:
-    """Train on random excerpts of the panorama, and of the front view in two steps of five."""
+) -> None:
+    """Train on random excerpts of the panorama, and of the front view in two steps of five.
+
+    The checkpoint is what comes of it; `load_sight` reads it.
+    """
     setup = preset.vision
     torch.manual_seed(setup.seed)  # the first weights
     sight = Sight(preset, len(scenes.classes))
@@ -96,11 +99,7 @@ def train_vision(
             "present": present,
         }
 
-    average = run_training(sight, step, setup, checkpoint, report=report)
-    trained = average.module
-    if not isinstance(trained, Sight):
-        raise TypeError("the weight average does not hold the networks")
-    return trained
+    run_training(sight, step, setup, checkpoint, report=report)
 
 
 def load_sight(preset: Preset, classes: int, checkpoint: Path) -> Sight:
