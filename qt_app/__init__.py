@@ -1,0 +1,1 @@
+"""The desktop app (PyQt6): view-models, widgets that show them, playback, head tracking."""

@@ -1,0 +1,1 @@
+"""Widgets: they show a view-model and call it."""
