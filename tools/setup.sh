@@ -43,6 +43,20 @@ install_packages() {
 }
 
 : > "$log"
+
+# What windows, GL and sound need, and a screen and a sound card for the tests of the desktop app.
+if [ "$what" = dev ] && command -v dpkg-query > /dev/null; then
+    missing=()
+    for package in \
+        libegl1 libgl1 libgl1-mesa-dri libfontconfig1 libdbus-1-3 libxkbcommon-x11-0 libxcb-cursor0 \
+        libxcb-icccm4 libxcb-keysyms1 libxcb-image0 libxcb-render-util0 libxcb-shape0 libxcb-xkb1 \
+        fonts-dejavu-core libportaudio2 libasound2-plugins libmysofa1 xvfb pulseaudio pulseaudio-utils; do
+        dpkg-query -W -f '${Status}' "$package" 2> /dev/null | grep -q 'install ok installed' \
+            || missing+=("$package")
+    done
+    [ "${#missing[@]}" = 0 ] || install_packages "${missing[@]}"
+fi
+
 if [ -e "$venv" ]; then
     # One that was made elsewhere, or by a Python that is gone, cannot be repaired.
     made_for="$(sed -n 's/^VIRTUAL_ENV=\(.*\)/\1/p' "$venv/bin/activate" 2> /dev/null | tr -d "\"'" | head -1)"

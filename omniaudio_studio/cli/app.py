@@ -17,6 +17,7 @@ from omniaudio_studio.cli import (
     doctor,
     evaluate,
     generate,
+    gui,
     inspect,
     models,
     scenes,
@@ -59,6 +60,7 @@ def options(
 
 app.command("generate")(generate.generate)
 app.command("demo")(demo.demo)
+app.command("gui")(gui.gui)
 app.command("probe")(inspect.probe)
 app.command("measure")(inspect.measure)
 app.command("doctor")(doctor.doctor)
