@@ -1,0 +1,112 @@
+"""The summary of a sound field that the timeline draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from omniaudio_studio.errors import MediaError
+from qt_app.timeline.pyramid import MaxPyramid, PeakPyramid
+
+PEAK_RATE = 100.0
+"""Peaks per second."""
+
+
+@dataclass(frozen=True)
+class FieldSummary:
+    """What a sound is over time, ready to be drawn at any zoom.
+
+    Parameters
+    ----------
+    seconds
+        Length of the sound.
+    peaks
+        Of W.
+    anglegram
+        uint8 (72, frames): energy per azimuth from +180 to -180 degrees; None for plain sounds.
+    covariance
+        float32 (frames, 4, 4); None for plain sounds.
+    frame_rate
+        Columns of the anglegram and covariances per second.
+    loudness
+        Integrated, LUFS; None for silence.
+    """
+
+    seconds: float
+    peaks: PeakPyramid
+    anglegram: MaxPyramid | None = None
+    covariance: NDArray[np.float32] | None = None
+    frame_rate: float = 10.0
+    loudness: float | None = None
+
+    @classmethod
+    def from_arrays(
+        cls,
+        arrays: Mapping[str, Any],
+        *,
+        seconds: float | None = None,
+        loudness: float | None = None,
+    ) -> FieldSummary:
+        """Of the arrays of the analysis (`peaks`, `anglegram`, `covariance`, `frame_rate`).
+
+        Raises
+        ------
+        MediaError
+            If they are of other shapes.
+        """
+        peaks = np.asarray(arrays["peaks"]) if "peaks" in arrays else np.zeros(0)
+        if peaks.ndim != 2 or peaks.shape[0] != 2:
+            raise MediaError(
+                f"the sound's summary has peaks of shape {peaks.shape}, expected (2, n); "
+                "analyse the sound again"
+            )
+        frame_rate = float(arrays["frame_rate"]) if "frame_rate" in arrays else 10.0
+        anglegram = covariance = None
+        if "anglegram" in arrays and np.size(arrays["anglegram"]):
+            bins = np.asarray(arrays["anglegram"])
+            if bins.ndim != 2 or bins.dtype != np.uint8:
+                raise MediaError(
+                    f"the sound's anglegram is {bins.dtype} of shape {bins.shape}, expected uint8 "
+                    "(azimuths, frames); analyse the sound again"
+                )
+            anglegram = MaxPyramid(bins)
+        if "covariance" in arrays and np.size(arrays["covariance"]):
+            covariance = np.asarray(arrays["covariance"], dtype=np.float32).reshape(-1, 4, 4)
+        return cls(
+            seconds=peaks.shape[1] / PEAK_RATE if seconds is None else seconds,
+            peaks=PeakPyramid(peaks, PEAK_RATE),
+            anglegram=anglegram,
+            covariance=covariance,
+            frame_rate=frame_rate,
+            loudness=loudness,
+        )
+
+    @classmethod
+    def load(
+        cls, path: str | Path, *, seconds: float | None = None, loudness: float | None = None
+    ) -> FieldSummary:
+        """Read an .npz of the analysis. An hour takes some tenths of a second: use a thread.
+
+        Raises
+        ------
+        MediaError
+            If the file cannot be read.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                held = {name: arrays[name] for name in arrays.files}
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise MediaError(f"cannot read the sound's summary {path}: {error}") from error
+        return cls.from_arrays(held, seconds=seconds, loudness=loudness)
+
+    def covariance_at(self, time: float) -> NDArray[np.float32] | None:
+        """The (4, 4) covariance of the frame at ``time`` seconds; None outside or unknown."""
+        if self.covariance is None or not 0 <= time < max(self.seconds, 0.0):
+            return None
+        index = min(int(time * self.frame_rate), len(self.covariance) - 1)
+        return self.covariance[index] if index >= 0 else None

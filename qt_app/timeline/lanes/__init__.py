@@ -1,0 +1,1 @@
+"""One painted strip of the timeline per file."""
