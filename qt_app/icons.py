@@ -61,7 +61,7 @@ def paint(painter: QPainter, name: str, rect: QRectF, colour: QColor) -> None:
     move = QTransform.fromTranslate(
         rect.x() + (rect.width() - side) / 2, rect.y() + (rect.height() - side) / 2
     )
-    path = QTransform.fromScale(scale, scale).__mul__(move).map(shape(name))
+    path = (QTransform.fromScale(scale, scale) * move).map(shape(name))
     painter.save()
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.fillPath(path, colour)
@@ -126,12 +126,12 @@ def _stroked(path: QPainterPath, width: float = STROKE) -> QPainterPath:
     return made
 
 
-def _lines(*runs: tuple[tuple[float, float], ...], width: float = STROKE) -> QPainterPath:
+def _lines(*points: tuple[float, float], width: float = STROKE) -> QPainterPath:
+    """A stroked run of straight lines."""
     path = QPainterPath()
-    for run in runs:
-        path.moveTo(QPointF(*run[0]))
-        for point in run[1:]:
-            path.lineTo(QPointF(*point))
+    path.moveTo(QPointF(*points[0]))
+    for point in points[1:]:
+        path.lineTo(QPointF(*point))
     return _stroked(path, width)
 
 
