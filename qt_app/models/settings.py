@@ -1,0 +1,198 @@
+"""What is wanted for one clip, as the window holds it; GenerateRequest's rules decide what is valid."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from omniaudio_studio.errors import OptionError
+from omniaudio_studio.jobs.request import MAX_SEED, GenerateRequest, Segment
+
+# Any valid pair: single values are checked by a request that is otherwise made of defaults.
+_CLIP, _OUTPUT = Path("clip.mp4"), Path("out.wav")
+# The window's switches become parts of the request under another name.
+_SWITCHES = ("seed_locked", "overlay", "plot", "use_shots")
+
+
+@dataclass(frozen=True)
+class ClipSettings:
+    """The settings of one clip: a request without its files.
+
+    Fields are those of :class:`GenerateRequest` (same units and ranges; None stands for the
+    bundle's own value, the rest of the clip, or "not wanted"), and:
+
+    Parameters
+    ----------
+    seed_locked
+        Keep ``seed`` for every run; a new one is rolled for each run where False.
+    overlay, plot
+        Deliverables beside the WAV.
+    output_folder
+        Where takes go; beside the clip where None.
+    shots, use_shots
+        Shots as edited, and whether generation starts afresh at them.
+    """
+
+    bundle: str = "starter"
+    cfg: float | None = None
+    seed: int = 0
+    seed_locked: bool = False
+    steps: int | None = None
+    mix: float = 0.0
+    start: float = 0.0
+    duration: float | None = None
+    yaw: float = 0.0
+    takes: int = 1
+    loudness: float | None = None
+    feature_rate: float | None = None
+    device: str = "auto"
+    rate: int = 48_000
+    subtype: str = "float32"
+    overlay: bool = False
+    plot: bool = False
+    output_folder: Path | None = None
+    projection: str = "auto"
+    stereo: str = "auto"
+    shots: tuple[Segment, ...] = ()
+    use_shots: bool = False
+
+    def request(self, clip: Path, output: Path) -> GenerateRequest:
+        """The request that these settings stand for.
+
+        Raises
+        ------
+        OptionError
+            One line, where a value is out of range.
+        """
+        deliverables = ("wav", *(name for name in ("overlay", "plot") if getattr(self, name)))
+        return GenerateRequest(
+            clip=clip,
+            output=output,
+            projection=self.projection,
+            stereo=self.stereo,
+            start=self.start,
+            duration=self.duration,
+            segments=self.shots if self.use_shots else (),
+            bundle=self.bundle,
+            cfg=self.cfg,
+            seed=self.seed,
+            steps=self.steps,
+            takes=self.takes,
+            yaw=self.yaw,
+            feature_rate=self.feature_rate,
+            device=self.device,
+            rate=self.rate,
+            subtype=self.subtype,
+            loudness=self.loudness,
+            mix=self.mix,
+            deliverables=deliverables,
+        ).validate()
+
+    def validate(self) -> ClipSettings:
+        """Check every value, shots too where they are not used; raises OptionError with one line."""
+        for name in _SWITCHES:
+            if not isinstance(getattr(self, name), bool):
+                raise OptionError(f"{name} must be true or false, found {getattr(self, name)!r}")
+        if self.output_folder is not None and (
+            not isinstance(self.output_folder, Path) or "\0" in str(self.output_folder)
+        ):
+            raise OptionError(f"output_folder must be a folder, found {self.output_folder!r}")
+        if not isinstance(self.shots, tuple):
+            raise OptionError(f"shots must be a list, found {self.shots!r}")
+        replace(self, use_shots=True).request(_CLIP, _OUTPUT)
+        return self
+
+    def seed_for_run(self, roll: Callable[[], int] | None = None) -> int:
+        """The seed of the next run: its own where it is locked, else a new one.
+
+        Parameters
+        ----------
+        roll
+            Gives a seed from 0 to 2^64 - 1; :func:`roll_seed` where None.
+        """
+        return self.seed if self.seed_locked else (roll or roll_seed)()
+
+    def changed(self, **values: Any) -> ClipSettings:
+        """A copy with some values replaced, checked; raises OptionError with one line."""
+        unknown = [name for name in values if name not in FIELDS]
+        if unknown:
+            raise OptionError(f"there is no setting {unknown[0]!r}; known are {', '.join(FIELDS)}")
+        return replace(self, **values).validate()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, ready for JSON."""
+        return {name: plain(name, getattr(self, name)) for name in FIELDS}
+
+    @classmethod
+    def from_dict(cls, data: Any) -> ClipSettings:
+        """Read and check plain data; missing fields have their defaults.
+
+        Raises
+        ------
+        OptionError
+            For what is no object, an unknown field or a value out of range.
+        """
+        if not isinstance(data, Mapping):
+            raise OptionError(f"settings must be an object, found {type(data).__name__}")
+        return cls().changed(**{str(name): from_plain(name, data[name]) for name in data})
+
+
+FIELDS = tuple(field.name for field in fields(ClipSettings))
+
+
+def roll_seed() -> int:
+    """A seed that nobody chose, 0 to 2^64 - 1."""
+    return secrets.randbelow(MAX_SEED + 1)
+
+
+def plain(name: str, value: Any) -> Any:
+    """One setting as JSON has it."""
+    if name == "shots":
+        return [shot.as_dict() for shot in value]
+    if name == "output_folder" and value is not None:
+        return str(value)
+    return value
+
+
+def from_plain(name: str, value: Any) -> Any:
+    """One setting from JSON; raises OptionError for shots that are none."""
+    if name == "shots":
+        if isinstance(value, str) or not isinstance(value, Sequence):
+            raise OptionError(f"shots must be a list, found {type(value).__name__}")
+        return tuple(Segment.from_dict(item, f"shot {n}") for n, item in enumerate(value, 1))
+    if name == "output_folder" and isinstance(value, str):
+        return Path(value)
+    return value
+
+
+def problem_with(name: str, value: Any, settings: ClipSettings | None = None) -> str | None:
+    """What is wrong with one value, as a sentence for beside its field; None where nothing is.
+
+    Parameters
+    ----------
+    settings
+        What the value would become part of; defaults where None.
+    """
+    try:
+        (settings or ClipSettings()).changed(**{name: value})
+    except OptionError as error:
+        return sentence(str(error))
+    return None
+
+
+def range_problem(settings: ClipSettings, seconds: float | None) -> str | None:
+    """What is wrong with the range in a clip of ``seconds``; None where nothing is."""
+    if seconds is not None and settings.start >= seconds:
+        return f"The clip is {seconds:.3f} s long: start before its end."
+    return None
+
+
+def sentence(text: str) -> str:
+    """A message of the core as a sentence: ``cfg must ...`` becomes ``CFG must ...``."""
+    if text.startswith("cfg "):
+        text = "CFG" + text[3:]
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?")) else text + "."
