@@ -1,0 +1,320 @@
+"""The window's side of the sound process. Standard library only; never blocks."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omniaudio_studio.errors import WorkerError
+from omniaudio_studio.jobs.line_process import LineProcess
+from qt_app.sound.shared import Counts, Meters, SharedState
+from qt_app.sound.source import SoundSource
+
+MODULE = "qt_app.sound.process"
+CRASH_SECONDS = 10.0  # a process that dies again this soon is not started a third time
+STALL_SECONDS = 0.5  # the clock runs on its own this long when the process says nothing
+
+
+class SoundClient:
+    """Play sources on one time line, in a process that is restarted if it crashes.
+
+    Commands return at once; what becomes of them is heard from `poll`: dicts with "event" and
+
+    - ``ready``: the process runs;
+    - ``devices``: ``devices`` (list of names), ``default``;
+    - ``device``: ``name`` (None: no sound device, a silent clock drives the time line), ``rate``,
+      ``block``, ``latency`` (s);
+    - ``playing``: ``playing``; also when the end was reached;
+    - ``selected``: ``key``;
+    - ``problem``: ``message``, one line for people.
+
+    Parameters
+    ----------
+    python, log, environment, package_path
+        As for `LineProcess`.
+    """
+
+    def __init__(
+        self,
+        *,
+        python: str | os.PathLike[str] | None = None,
+        log: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        package_path: Path | None = None,
+    ) -> None:
+        handle, name = tempfile.mkstemp(prefix="omniaudio-sound-", suffix=".state")
+        os.close(handle)
+        self._shared = SharedState(Path(name), create=True)
+        self._settings: dict[str, Any] = {
+            "python": python,
+            "log": log,
+            "environment": environment,
+            "package_path": package_path,
+        }
+        self._process: LineProcess | None = None
+        self._started = -math.inf
+        self._closed = False
+        self._serial = 0
+        self._target = 0.0  # where the last seek went, or the last position known
+        self._frame = -math.inf
+        self._rate = 0.0
+        self._sources: tuple[SoundSource, ...] = ()
+        self._duration = 0.0
+        self._selected: str | None = None
+        self._playing = False
+        self._loop: tuple[float, float] | None = None
+        self._hrtf: Path | None = None
+        self._device: str | None = None
+        self._volume = 0.0
+        self._lost = Counts(0, 0, 0, 0.0)
+
+    @property
+    def pid(self) -> int | None:
+        """The sound process's id, or None."""
+        return self._process.pid if self._process is not None else None
+
+    @property
+    def alive(self) -> bool:
+        """Whether the sound process runs."""
+        return self._process is not None and self._process.alive
+
+    @property
+    def playing(self) -> bool:
+        """Whether the time line runs, as far as is known."""
+        return self._playing
+
+    @property
+    def loop_range(self) -> tuple[float, float] | None:
+        """The range that is repeated, in seconds."""
+        return self._loop
+
+    def start(self) -> None:
+        """Start the process and tell it everything it should know; nothing while one runs.
+
+        Raises
+        ------
+        WorkerError
+            If it cannot be started.
+        """
+        if self._closed:
+            raise WorkerError("the sound client is closed; make a new one")
+        if self.alive:
+            return
+        # A crashed process left turns that mean nothing to the next one.
+        orientation = self._shared.read_orientation() or (1.0, 0.0, 0.0, 0.0)
+        self._shared.clear()
+        self._shared.write_orientation(*orientation)
+        self._frame = -math.inf
+        self._process = LineProcess(MODULE, arguments=[str(self._shared.path)], **self._settings)
+        self._process.start()
+        self._started = time.monotonic()
+        self._send("volume", db=self._volume)
+        self._send("hrtf", path=None if self._hrtf is None else str(self._hrtf))
+        self._send("device", name=self._device)
+        self._send_sources()
+        if self._selected is not None:
+            self._send("select", key=self._selected)
+        if self._loop is not None:
+            self._send("loop", start=self._loop[0], end=self._loop[1])
+        self.seek(self._target)
+        if self._playing:
+            self._send("play")
+
+    def load(self, sources: Sequence[SoundSource], duration: float) -> None:
+        """Have these sources, and no others, on a time line of ``duration`` seconds.
+
+        A source that was there before plays on without a gap. If none was, this is another clip:
+        the position becomes 0 and playing stops.
+        """
+        sources = tuple(sources)
+        known = {(source.key, source.path) for source in self._sources}
+        if known and not known & {(source.key, source.path) for source in sources}:
+            self.pause()
+            self.loop(0.0, None)
+            self.seek(0.0)
+        self._sources, self._duration = sources, duration
+        keys = [source.key for source in sources]
+        if self._selected not in keys:
+            self._selected = keys[0] if keys else None
+        self._send_sources()
+        if self._selected is not None:
+            self._send("select", key=self._selected)
+
+    def select(self, key: str) -> None:
+        """Crossfade to a source, without a gap."""
+        self._selected = key
+        self._send("select", key=key)
+
+    def play(self) -> None:
+        """Run from the current position."""
+        self._playing = True
+        self._send("play")
+
+    def pause(self) -> None:
+        """Stand still."""
+        self._target = self.position()
+        self._playing = False
+        self._send("pause")
+
+    def seek(self, seconds: float) -> None:
+        """Go to a position; ``position()`` says it at once, the sound follows."""
+        self._target = min(max(seconds, 0.0), self._duration)
+        self._serial += 1
+        self._send("seek", seconds=self._target, serial=self._serial)
+
+    def loop(self, start: float, end: float | None) -> None:
+        """Repeat from ``start`` to ``end`` in seconds, without a gap; None ends repeating."""
+        self._loop = None if end is None else (start, end)
+        self._send("loop", start=start, end=end)
+
+    def hrtf(self, path: Path | None) -> None:
+        """Use binaural filters saved with `BinauralFilters.save`; None: the ones that ship."""
+        self._hrtf = path
+        self._send("hrtf", path=None if path is None else str(path))
+
+    def device(self, name: str | None) -> None:
+        """Play on this output, None for the system's own; looks for new devices first."""
+        self._device = name
+        self._send("device", name=name)
+
+    def refresh_devices(self) -> None:
+        """Look for devices again; a ``devices`` event follows. Interrupts the sound for a moment."""
+        self._send("devices")
+
+    def volume(self, db: float) -> None:
+        """Gain of everything that is heard, in dB."""
+        self._volume = db
+        self._send("volume", db=db)
+
+    def set_orientation(self, *orientation: float) -> None:
+        """Where the head looks: yaw, pitch, roll in radians, or a quaternion w, x, y, z.
+
+        Signs as in `foa.rotation`: yaw to the left and pitch up are positive. Heard with the next
+        block.
+        """
+        if len(orientation) == 3:
+            quaternion = _quaternion(*orientation)
+        else:
+            w, x, y, z = orientation
+            size = math.sqrt(w * w + x * x + y * y + z * z)
+            if not (math.isfinite(size) and size > 0):
+                return  # a tracker's nonsense moves nothing
+            quaternion = (w / size, x / size, y / size, z / size)
+        if all(map(math.isfinite, quaternion)):
+            self._shared.write_orientation(*quaternion)
+
+    def position(self) -> float:
+        """What is heard now, in seconds on the time line.
+
+        Continuous between the callbacks of the device and never backwards but for a seek or a loop.
+        """
+        if self._closed:
+            return self._target
+        clock = self._shared.read_clock()
+        if clock is None:
+            return self._target
+        ahead = min(time.monotonic() - clock.time, STALL_SECONDS)
+        frame = clock.frame + ahead / clock.seconds_per_frame
+        if clock.rate == self._rate:
+            frame = max(frame, self._frame)
+        self._frame, self._rate = frame, clock.rate
+        for turn in self._shared.read_turns():
+            if turn.serial < self._serial:
+                break  # the last seek is not heard yet
+            if turn.frame <= frame:
+                moved = turn.speed * (frame - turn.frame) / clock.rate
+                self._target = min(turn.position + moved, max(self._duration, turn.position))
+                break
+        return self._target
+
+    def meters(self) -> Meters:
+        """Levels of W, Y, Z, X and of both ears; linear."""
+        return self._shared.read_meters()
+
+    def counts(self) -> Counts:
+        """Underflows and other counts since `start`, restarts included."""
+        now, lost = self._shared.read_counts(), self._lost
+        return Counts(
+            now.underflows + lost.underflows,
+            now.starved + lost.starved,
+            now.callbacks + lost.callbacks,
+            max(now.longest, lost.longest),
+        )
+
+    def underflows(self) -> int:
+        """How often the device ran dry."""
+        return self.counts().underflows
+
+    def poll(self) -> list[dict[str, Any]]:
+        """What has happened since the last call, in order. Restarts a process that crashed."""
+        events: list[dict[str, Any]] = []
+        if self._process is None:
+            return events
+        for event in self._process.poll():
+            if event.get("event") == "died":
+                events += self._died(event)
+                break
+            if event.get("event") == "playing":
+                self._playing = bool(event["playing"])
+            events.append(event)
+        return events
+
+    def close(self) -> None:
+        """End the process."""
+        if self._closed:
+            return
+        self._target = self.position()
+        self._closed = True
+        if self._process is not None:
+            self._send("close")
+            self._process.close()
+        self._shared.close()
+        with contextlib.suppress(OSError):
+            self._shared.path.unlink()
+
+    def _died(self, event: dict[str, Any]) -> list[dict[str, Any]]:
+        self._target = self.position()
+        self._lost = self.counts()
+        self._process = None
+        if time.monotonic() - self._started < CRASH_SECONDS:
+            self._playing = False
+            words = f"playback stopped working: {event.get('message', '')}"
+            return [
+                {"event": "problem", "message": words},
+                {"event": "playing", "playing": False},
+            ]
+        try:
+            self.start()
+        except WorkerError as error:
+            return [{"event": "problem", "message": str(error)}]
+        return [{"event": "problem", "message": "playback was interrupted and started again"}]
+
+    def _send_sources(self) -> None:
+        self._send(
+            "load",
+            sources=[source.as_dict() for source in self._sources],
+            duration=self._duration,
+        )
+
+    def _send(self, command: str, **values: Any) -> None:
+        if self._process is not None:
+            self._process.send({"command": command, **values})
+
+
+def _quaternion(yaw: float, pitch: float, roll: float) -> tuple[float, float, float, float]:
+    """As `foa.rotation.quaternion_from_angles`, for one orientation and without NumPy."""
+    cy, sy = math.cos(yaw / 2), math.sin(yaw / 2)
+    cp, sp = math.cos(pitch / 2), -math.sin(pitch / 2)
+    cr, sr = math.cos(roll / 2), math.sin(roll / 2)
+    return (
+        cy * cp * cr + sy * sp * sr,
+        cy * cp * sr - sy * sp * cr,
+        cy * sp * cr + sy * cp * sr,
+        sy * cp * cr - cy * sp * sr,
+    )
