@@ -11,9 +11,10 @@ from typing import Any
 from omniaudio_studio.engine.cancel import CancelToken
 from omniaudio_studio.engine.progress import Progress
 from omniaudio_studio.errors import MissingFileError, OutputExistsError
+from omniaudio_studio.jobs.outputs import take_files
 from omniaudio_studio.jobs.request import GenerateRequest
 from omniaudio_studio.jobs.result import RunResult
-from omniaudio_studio.jobs.run import run_request, take_files
+from omniaudio_studio.jobs.run import run_request
 from omniaudio_studio.jobs.sidecar import KIND
 from omniaudio_studio.jobs.staging import made_folder
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from omniaudio_studio.engine.joining import crossfade
 from omniaudio_studio.errors import MediaError, OptionError
+from omniaudio_studio.jobs.outputs import sidecar_path
 from omniaudio_studio.jobs.request import GenerateRequest
-from omniaudio_studio.jobs.sidecar import sidecar_path
 from omniaudio_studio.jobs.writing import Block
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -16,6 +16,7 @@ from omniaudio_studio.engine.plan import GenerationSettings, range_samples
 from omniaudio_studio.engine.progress import Progress
 from omniaudio_studio.errors import BundleError, MediaError
 from omniaudio_studio.files import check_output
+from omniaudio_studio.jobs.outputs import TakeFiles, take_files
 from omniaudio_studio.jobs.request import GenerateRequest
 from omniaudio_studio.jobs.rerolling import Part, plan_part, splice
 from omniaudio_studio.jobs.result import Preview, RunResult, TakeResult
@@ -23,7 +24,6 @@ from omniaudio_studio.jobs.sidecar import (
     Reproduction,
     describe,
     file_sha256,
-    sidecar_path,
     write_sidecar,
 )
 from omniaudio_studio.jobs.staging import Staging, check_distinct, require_file
@@ -35,43 +35,6 @@ if TYPE_CHECKING:
     from omniaudio_studio.media.wav import Subtype
 
 Report = Callable[[Progress], None]
-
-
-@dataclass(frozen=True)
-class TakeFiles:
-    """Where one take's files go."""
-
-    wav: Path
-    sidecar: Path
-    overlay: Path | None
-    plot: Path | None
-
-    def all(self) -> tuple[Path, ...]:
-        """Every file."""
-        every = (self.wav, self.sidecar, self.overlay, self.plot)
-        return tuple(path for path in every if path is not None)
-
-
-def take_files(request: GenerateRequest) -> list[TakeFiles]:
-    """The files that a request makes, take by take.
-
-    Take 1 is OUT.wav, take 2 OUT-take2.wav and so on, each with its sidecar ``<stem>.json`` and,
-    where asked for, ``<stem>.overlay.mp4`` and ``<stem>.png``.
-    """
-    files = []
-    for index in range(request.takes):
-        wav = request.take_output(index)
-        overlay = wav.with_name(f"{wav.stem}.overlay.mp4")
-        plot = wav.with_suffix(".png")
-        files.append(
-            TakeFiles(
-                wav,
-                sidecar_path(wav),
-                overlay if "overlay" in request.deliverables else None,
-                plot if "plot" in request.deliverables else None,
-            )
-        )
-    return files
 
 
 def open_generator(request: GenerateRequest, previous: Generator | None = None) -> Generator:

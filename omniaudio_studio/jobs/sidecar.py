@@ -41,11 +41,6 @@ class Reproduction:
     provider: str
 
 
-def sidecar_path(wav: Path) -> Path:
-    """Where the sidecar of an output lies."""
-    return wav.with_suffix(".json")
-
-
 def file_sha256(path: Path, cancel: CancelToken | None = None) -> str:
     """SHA-256 of a file in hexadecimal, read in blocks."""
     digest = hashlib.sha256()

@@ -23,8 +23,9 @@ from omniaudio_studio.errors import (
     OptionError,
     OutputExistsError,
 )
+from omniaudio_studio.jobs.outputs import take_files
 from omniaudio_studio.jobs.request import GenerateRequest, Segment
-from omniaudio_studio.jobs.run import open_generator, run_request, take_files, with_shots
+from omniaudio_studio.jobs.run import open_generator, run_request, with_shots
 from omniaudio_studio.jobs.sidecar import reproduction
 
 
