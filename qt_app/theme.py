@@ -6,7 +6,7 @@ Widgets ask for a colour by its name, never by its value: ``colour("playhead")``
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from typing import Literal
 
 from PyQt6.QtCore import QObject, Qt, pyqtSignal
 from PyQt6.QtGui import QColor, QGuiApplication, QPalette
@@ -140,7 +140,7 @@ def apply(app: QApplication, mode: str = "system") -> None:
     mode
         "system", "light" or "dark"; anything else counts as "system".
     """
-    _state.mode = cast(Mode, mode) if mode in MODES else "system"
+    _state.mode = next((known for known in MODES if known == mode), "system")
     if not _state.follows:
         _follow_system()
     if app.style() is None or app.style().objectName().lower() != "fusion":  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""Head tracking as the window sees it: off until asked for, on this machine unless told otherwise."""
+"""Head tracking for the window: off until asked for, of this machine unless told otherwise."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from PyQt6.QtCore import QObject, Qt, QTimer, pyqtSignal
+from PyQt6.QtCore import QObject, QTimer, pyqtSignal
 
 from omniaudio_studio.errors import DeviceError
 from qt_app.tracking.orientation import STRAIGHT, Front, Quaternion, to_angles
@@ -89,8 +89,8 @@ class OscTracker(QObject):
         self._waiting = False
         self._last = 0.0
         self._shown = TrackingStatus()
-        self._came.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
-        self._failed.connect(self._fail, Qt.ConnectionType.QueuedConnection)
+        self._came.connect(self._deliver)  # queued: emitted in other threads
+        self._failed.connect(self._fail)  # queued: emitted in other threads
         self._timer = QTimer(self)
         self._timer.setInterval(STATUS_MS)
         self._timer.timeout.connect(self._look)
