@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from omniaudio_studio.errors import WorkerError
 from omniaudio_studio.jobs.line_process import LineProcess
+
+from omniaudio_studio.errors import WorkerError
 from qt_app.sound.shared import Counts, Meters, SharedState
 from qt_app.sound.source import SoundSource
 
@@ -184,7 +185,7 @@ class SoundClient:
         self._send("device", name=name)
 
     def refresh_devices(self) -> None:
-        """Look for devices again; a ``devices`` event follows. Interrupts the sound for a moment."""
+        """Look for devices again; ``devices`` follows. Interrupts the sound for a moment."""
         self._send("devices")
 
     def volume(self, db: float) -> None:
