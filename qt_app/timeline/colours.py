@@ -1,4 +1,4 @@
-"""The timeline's colours, from the window's palette: they follow light and dark."""
+"""The timeline's colours: the theme's, and a scale for the anglegram."""
 
 from __future__ import annotations
 
@@ -7,21 +7,14 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PyQt6.QtGui import QColor, QPalette
+from PyQt6.QtGui import QColor
+
+from qt_app import theme
 
 # Dark to bright, as sRGB: silence sinks into the background, the loudest direction stands out.
 # On a light background the ends change places, so that loud is always what differs most.
 _GLOW = ("#2a1a5e", "#7a1f7d", "#c8324f", "#f2803a", "#ffd76a", "#fffbe0")
 _INK = ("#d9e6f7", "#8fc1e3", "#3f8fc4", "#2359a6", "#2b2a78", "#1b1038")
-
-
-def mixed(first: QColor, second: QColor, part: float) -> QColor:
-    """``part`` (0 to 1) of the second colour in the first."""
-    return QColor.fromRgbF(
-        first.redF() + (second.redF() - first.redF()) * part,
-        first.greenF() + (second.greenF() - first.greenF()) * part,
-        first.blueF() + (second.blueF() - first.blueF()) * part,
-    )
 
 
 def faded(colour: QColor, alpha: float) -> QColor:
@@ -42,47 +35,42 @@ class Colours:
     text: QColor
     dim: QColor
     accent: QColor
+    range: QColor
     wave: QColor
     over: QColor
     playhead: QColor
+    shot: QColor
+    shot_edge: QColor
     suggestion: QColor
 
     @classmethod
-    def of(cls, palette: QPalette) -> Colours:
-        """For a palette; equal palettes give the very same object."""
-        return _colours(
-            *(
-                palette.color(QPalette.ColorGroup.Active, role).rgb()
-                for role in (
-                    QPalette.ColorRole.Base,
-                    QPalette.ColorRole.Window,
-                    QPalette.ColorRole.Text,
-                    QPalette.ColorRole.Highlight,
-                )
-            )
-        )
+    def now(cls) -> Colours:
+        """Of the theme in use."""
+        return _colours(theme.is_dark())
 
     def anglegram_table(self) -> NDArray[np.uint32]:
-        """256 colours (0xffRRGGBB) from nothing to the loudest; lightness only ever goes one way."""
+        """256 colours (0xffRRGGBB) from nothing to the loudest; lightness only goes one way."""
         return _table(self.background.rgb(), self.dark)
 
 
-@lru_cache(maxsize=8)
-def _colours(base: int, window: int, text: int, accent: int) -> Colours:
-    background, foreground, highlight = QColor(base), QColor(text), QColor(accent)
-    dark = background.lightnessF() < 0.5
+@lru_cache(maxsize=2)
+def _colours(dark: bool) -> Colours:
+    named = theme.colour
     return Colours(
         dark=dark,
-        background=background,
-        gutter=mixed(background, QColor(window), 0.8),
-        line=mixed(background, foreground, 0.16),
-        text=foreground,
-        dim=mixed(background, foreground, 0.66),
-        accent=highlight,
-        wave=mixed(highlight, foreground, 0.18),
-        over=QColor("#ff5a4d") if dark else QColor("#c62828"),
-        playhead=QColor("#ff6b5e") if dark else QColor("#d0342c"),
-        suggestion=QColor("#f0b429") if dark else QColor("#9a6700"),
+        background=named("lane"),
+        gutter=named("ruler"),
+        line=named("lane line"),
+        text=named("text"),
+        dim=named("secondary"),
+        accent=named("accent"),
+        range=named("range"),
+        wave=named("waveform"),
+        over=named("meter high"),
+        playhead=named("playhead"),
+        shot=named("shot"),
+        shot_edge=named("shot edge"),
+        suggestion=named("star"),
     )
 
 

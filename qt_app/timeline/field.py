@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,7 @@ class FieldSummary:
         MediaError
             If they are of other shapes.
         """
-        peaks = np.asarray(arrays["peaks"]) if "peaks" in arrays else np.zeros(0)
+        peaks: NDArray[np.generic] = np.asarray(arrays.get("peaks", ()))
         if peaks.ndim != 2 or peaks.shape[0] != 2:
             raise MediaError(
                 f"the sound's summary has peaks of shape {peaks.shape}, expected (2, n); "
@@ -110,3 +111,18 @@ class FieldSummary:
             return None
         index = min(int(time * self.frame_rate), len(self.covariance) - 1)
         return self.covariance[index] if index >= 0 else None
+
+    def level_at(self, time: float) -> float:
+        """Peak of W around ``time`` in dB of full scale, at least -120."""
+        low, high = self.peaks.columns(time - 0.05, 0.1, 1)
+        return 20 * math.log10(max(float(-low[0]), float(high[0]), 1e-6))
+
+    def azimuth_at(self, time: float) -> float | None:
+        """Degrees (left positive) of the loudest azimuth at ``time``; None for silence."""
+        if self.anglegram is None or self.anglegram.length == 0:
+            return None
+        index = min(max(int(time * self.frame_rate), 0), self.anglegram.length - 1)
+        column = self.anglegram.base[:, index].astype(np.int64)
+        if not column.any():
+            return None
+        return 180.0 - (int(np.argmax(column)) + 0.5) * 360.0 / len(column)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PyQt6.QtCore import QObject, QRunnable, Qt, QThreadPool, pyqtSignal
+from PyQt6.QtCore import QObject, QRunnable, QThreadPool, pyqtSignal
 
 from omniaudio_studio.errors import OmniAudioError
 from qt_app.timeline.field import FieldSummary
@@ -22,7 +22,8 @@ class FieldLoader(QObject):
         self._number = 0
         self._pool = QThreadPool(self)
         self._pool.setMaxThreadCount(1)
-        self._ready.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
+        # Emitted in the pool's thread: Qt queues it into this object's own.
+        self._ready.connect(self._deliver)
 
     def load(self, path: Path, seconds: float | None, loudness: float | None) -> None:
         """Read; `loaded` or `failed` follows in this object's thread."""

@@ -43,7 +43,8 @@ class Lane(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFixedHeight(self.wanted_height)
         self.setMouseTracking(True)
-        self._edge_timer = QTimer(self, interval=40)
+        self._edge_timer = QTimer(self)
+        self._edge_timer.setInterval(40)
         self._edge_timer.timeout.connect(self._scroll_at_edge)
         model.view_changed.connect(self.update)
         model.duration_changed.connect(self.update)
@@ -68,8 +69,8 @@ class Lane(QWidget):
     # Painting
 
     def colours(self) -> Colours:
-        """Of this widget's palette."""
-        return Colours.of(self.palette())
+        """Of the theme in use."""
+        return Colours.now()
 
     def paint_gutter(self, painter: QPainter, rect: QRect) -> None:
         """The lane's name at the left."""
@@ -102,8 +103,7 @@ class Lane(QWidget):
         if event is None:
             return
         painter = QPainter(self)
-        for rect in event.region():
-            self._paint(painter, rect)
+        self._paint(painter, event.rect())
         painter.end()
 
     def _paint(self, painter: QPainter, rect: QRect) -> None:
@@ -134,9 +134,9 @@ class Lane(QWidget):
         left, right = max(left, GUTTER - 2), min(right, self.width() + 2)
         if right < GUTTER or left > self.width():
             return
-        fill = faded(colours.accent, 0.22 if colours.dark else 0.16)
+        fill = faded(colours.range, 0.22 if colours.dark else 0.16)
         painter.fillRect(QRect(left, 0, right - left, self.height()), fill)
-        edge = faded(colours.accent, 0.8)
+        edge = faded(colours.range, 0.8)
         painter.fillRect(left, 0, 1, self.height(), edge)
         painter.fillRect(right, 0, 1, self.height(), edge)
 

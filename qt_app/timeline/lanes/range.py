@@ -46,11 +46,11 @@ class RangeLane(Lane):
         # Far outside the window Qt's coordinates would overflow.
         bar = QRect(max(left, -20), 3, min(right, self.width() + 20) - max(left, -20), 15)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(colours.accent)
-        painter.setBrush(faded(colours.accent, 0.45 if self.model.loop else 0.22))
+        painter.setPen(colours.range)
+        painter.setBrush(faded(colours.range, 0.45 if self.model.loop else 0.22))
         painter.drawRoundedRect(bar, 3, 3)
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(colours.accent)
+        painter.setBrush(colours.range)
         for x in (left, right - 4):
             if -20 < x < self.width() + 20:
                 painter.drawRoundedRect(QRect(x, 3, 5, 15), 2, 2)

@@ -102,9 +102,7 @@ class WaveformLane(Lane):
         for columns, colour in ((~over, colours.wave), (over, colours.over)):
             part = cover[:, columns]
             # Premultiplied, in the order of a little-endian 0xAARRGGBB.
-            for channel, value in enumerate(
-                (colour.blueF(), colour.greenF(), colour.redF(), 1.0)
-            ):
+            for channel, value in enumerate((colour.blueF(), colour.greenF(), colour.redF(), 1.0)):
                 pixels[:, columns, channel] = np.rint(part * (255 * value))
         image = QImage(
             pixels.tobytes(), width, height, 4 * width, QImage.Format.Format_ARGB32_Premultiplied
