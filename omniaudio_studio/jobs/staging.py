@@ -1,12 +1,18 @@
 """Several outputs that appear together or not at all. Standard library only, but for `files`.
 
-Everything is first written into one hidden folder beside the outputs, so that a rename brings each
-into place; on an error or a cancellation the folder goes away with all that is in it.
+Everything is first written into one hidden folder beside the outputs, ``.<stem>-<random>.part``; on
+an error or a cancellation it goes away with all that is in it. Once all of it is written, and on
+the disk, one rename makes it ``.<stem>-<random>.whole``: from then on a crash, also of the machine,
+loses nothing, since `finish` brings into place what the commit could not.
 """
 
 from __future__ import annotations
 
+import errno
+import os
 import secrets
+import shutil
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,9 +34,13 @@ from omniaudio_studio.files import (
     remove_temporary,
 )
 
+PART, WHOLE = ".part", ".whole"
+
 _EXTRA = "intermediate"
 
 _made: set[Path] = set()
+_bringing = threading.Lock()  # held for the few renames of a commit
+_BRINGING_SECONDS = 2.0
 
 
 class Staging:
@@ -56,7 +66,7 @@ class Staging:
         self.finals = tuple(finals)
         self.overwrite = overwrite
         first = self.finals[0]
-        self.folder = first.parent / f".{first.stem}-{secrets.token_hex(6)}.part"
+        self.folder = first.parent / f".{first.stem}-{secrets.token_hex(6)}{PART}"
 
     def __enter__(self) -> Staging:
         for final in self.finals:
@@ -102,25 +112,113 @@ class Staging:
                 raise OutputError(f"nothing was written for {final}")
             if final.exists() and not self.overwrite:
                 raise OutputExistsError(f"{final} appeared meanwhile; it was left as it is")
-        done: list[tuple[Path, Path | None]] = []
+        for final in self.finals:
+            _sync(self.path(final))
+        (self.folder / _EXTRA).mkdir(exist_ok=True)
+        with _bringing:
+            self._bring_all()
+        _sync(self.folder.parent)
+
+    def _bring_all(self) -> None:
+        part, whole = self.folder, self.folder.with_suffix(WHOLE)
+        part.rename(whole)
+        # No longer half-done: a hard exit must not take it away.
+        remove_temporary(part)
+        self.folder = whole
+        _sync(whole.parent)
         try:
-            for number, final in enumerate(self.finals):
-                backup = None
-                if final.exists():
-                    backup = self.folder / f"replaced-{number}"
-                    final.replace(backup)
-                done.append((final, backup))
-                self.path(final).replace(final)
+            _bring(whole, self.finals)
         except BaseException:
-            for final, backup in reversed(done):
-                final.unlink(missing_ok=True)
-                if backup is not None:
-                    backup.replace(final)
+            _put_back(whole, self.finals)
+            # To be thrown away: a crash from here on must not bring any of it into place.
+            whole.rename(part)
+            self.folder = part
             raise
+
+
+def finish(folder: Path, finals: Sequence[Path]) -> bool:
+    """End what a commit was doing when its process was killed.
+
+    Parameters
+    ----------
+    folder
+        The temporary folder, under the name that it had at first or has now. It is gone afterwards.
+    finals
+        The outputs, in the order of `Staging`.
+
+    Returns
+    -------
+    bool
+        Whether all had been written. Then they are in place now; else nothing of it is left.
+
+    Raises
+    ------
+    OutputError
+        If the system does not let it.
+    """
+    whole = folder.with_suffix(WHOLE)
+    part = folder.with_suffix(PART)
+    try:
+        complete = whole.is_dir()
+        if complete:
+            _bring(whole, finals)
+            _sync(whole.parent)
+        for left in (whole, part):
+            if left.is_dir():
+                shutil.rmtree(left)
+    except OSError as error:
+        raise OutputError(f"cannot finish {finals[0]}: {reason(error)}") from error
+    return complete
+
+
+def _bring(whole: Path, finals: Sequence[Path]) -> None:
+    """Move every output into place, and what is there already into the folder."""
+    for number, final in enumerate(finals):
+        source = whole / final.name
+        if not source.exists():  # done before a crash
+            continue
+        if final.exists():
+            final.replace(_backup(whole, number))
+        source.replace(final)
+
+
+def _put_back(whole: Path, finals: Sequence[Path]) -> None:
+    """Undo `_bring`; a kill in here leaves what `finish` can still bring into place."""
+    for number, final in reversed(list(enumerate(finals))):
+        source = whole / final.name
+        if not source.exists():
+            final.replace(source)
+        if _backup(whole, number).exists():
+            _backup(whole, number).replace(final)
+
+
+def _backup(whole: Path, number: int) -> Path:
+    return whole / _EXTRA / f"replaced-{number}"
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or a folder's list of files, is on the disk."""
+    if path.is_dir():
+        if os.name == "nt":  # keeps its folders in order by itself
+            return
+        descriptor = os.open(path, os.O_RDONLY)
+    else:
+        descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some network and FUSE folders have no such thing.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def remove_all() -> None:
     """Last resort before a hard exit: take away all that this process has not finished."""
+    # Outputs that are just being brought into place get there.
+    if _bringing.acquire(timeout=_BRINGING_SECONDS):
+        _bringing.release()
     remove_all_temporary()
     for folder in list(_made):
         with suppress(OSError):

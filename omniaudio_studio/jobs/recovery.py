@@ -1,0 +1,164 @@
+"""What became of a job whose end nobody heard: done, or to be done again. Standard library only.
+
+A kill may come at any moment: while files are half-written, between two of them coming into place,
+or between the last of them and the queue's note of it. The outputs and their sidecars tell.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from omniaudio_studio.jobs.outputs import TakeFiles, all_outputs, take_files
+from omniaudio_studio.jobs.request import GenerateRequest
+from omniaudio_studio.jobs.staging import PART, WHOLE, finish
+
+_CLOCK_SECONDS = 3.0  # coarse timestamps of some file systems
+_BLOCK = 1 << 20  # bytes
+_PROBE = re.compile(rf"\.[0-9a-f]{{12}}{re.escape(PART)}")  # see `files.check_output`
+
+
+def settle(
+    request: GenerateRequest, temporary: Path | None, started: float | None
+) -> dict[str, Any] | None:
+    """End what an interrupted job has left.
+
+    Parameters
+    ----------
+    request
+        What it was to do.
+    temporary
+        Folder of its half-done files, if it came to tell.
+    started
+        When it was begun, seconds since the epoch.
+
+    Returns
+    -------
+    dict or None
+        The result, as of `RunResult.as_dict`, if all its outputs are there. None if it has to be
+        done again; then nothing of it is left.
+
+    Raises
+    ------
+    OutputError
+        If the system does not let what is left be moved or removed.
+    """
+    since = (started or 0.0) - _CLOCK_SECONDS
+    finals = all_outputs(request)
+    for folder in _leftovers(request, temporary, since):
+        finish(folder, finals)
+    _remove_probes(request.output.parent, since)
+    # Where files may be replaced, those there may be the ones that were to be replaced.
+    return _result(request, since if request.overwrite else None)
+
+
+def _leftovers(request: GenerateRequest, temporary: Path | None, since: float) -> list[Path]:
+    """Its temporary folders: the one that was told, and any that was made before it was."""
+    found = set()
+    if temporary is not None and temporary.suffix == PART:
+        found.add(temporary)
+    stem = request.output.stem
+    with suppress(OSError):
+        for path in request.output.parent.iterdir():
+            rest = path.name.removeprefix(f".{stem}-")
+            if rest == path.name or not re.fullmatch(
+                rf"[0-9a-f]{{12}}({re.escape(PART)}|{re.escape(WHOLE)})", rest
+            ):
+                continue
+            with suppress(OSError):
+                # An older one is not this job's.
+                if path.is_dir() and path.stat().st_mtime >= since:
+                    found.add(path.with_suffix(PART))
+    return sorted(found)
+
+
+def _remove_probes(folder: Path, since: float) -> None:
+    """Remove the empty file with which a folder is tried out."""
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if _PROBE.fullmatch(path.name) and path.is_file():
+                status = path.stat()
+                if status.st_size == 0 and status.st_mtime >= since:
+                    path.unlink()
+
+
+def _result(request: GenerateRequest, since: float | None) -> dict[str, Any] | None:
+    takes, sidecar = [], None
+    for index, files in enumerate(take_files(request)):
+        try:
+            if since is not None and files.sidecar.stat().st_mtime < since:
+                return None
+            sidecar = json.loads(files.sidecar.read_text(encoding="utf-8"))
+            if not _describes(sidecar, request.for_take(index)):
+                return None
+            if not all(path.is_file() for path in files.all()):
+                return None
+            if _sha256(files.wav) != sidecar["output"]["sha256"]:
+                return None
+            takes.append(_take(files, sidecar))
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return None
+    assert sidecar is not None
+    try:
+        return _whole(takes, sidecar)
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _describes(sidecar: Any, request: GenerateRequest) -> bool:
+    """Whether a sidecar is of this very request."""
+    wanted = replace(
+        request,
+        clip=request.clip.absolute(),
+        output=request.output.absolute(),
+        base_take=None if request.base_take is None else request.base_take.absolute(),
+    ).as_dict()
+    found = dict(sidecar["request"])
+    # A name and the folder that it was found in are the same bundle.
+    bundles = {Path(data.pop("bundle")).name for data in (wanted, found)}
+    return found == wanted and len(bundles) == 1
+
+
+def _take(files: TakeFiles, sidecar: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "wav": str(files.wav),
+        "sidecar": str(files.sidecar),
+        "overlay": None if files.overlay is None else str(files.overlay),
+        "plot": None if files.plot is None else str(files.plot),
+        "seed": sidecar["request"]["seed"],
+        "samples": sidecar["output"]["samples"],
+        "sha256": sidecar["output"]["sha256"],
+        "gain_db": sidecar["output"]["gain_db"],
+    }
+
+
+def _whole(takes: list[dict[str, Any]], sidecar: dict[str, Any]) -> dict[str, Any]:
+    duration = float(sidecar["resolved"]["duration"])
+    sound_seconds = float(sidecar["sound_seconds"])
+    return {
+        "takes": takes,
+        "duration": duration,
+        "rate": sidecar["output"]["rate"],
+        "seconds": sidecar["seconds"],
+        "sound_seconds": sound_seconds,
+        "provider": sidecar["provider"]["name"],
+        "reason": sidecar["provider"]["reason"],
+        "bundle": sidecar["bundle"]["name"],
+        "bundle_title": sidecar["bundle"]["title"],
+        "demonstration": sidecar["bundle"]["demonstration"],
+        "warnings": list(sidecar["warnings"]),
+        "realtime": duration * len(takes) / max(sound_seconds, 1e-9),
+    }
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
