@@ -1,4 +1,4 @@
-"""What is wanted for one clip, as the window holds it; GenerateRequest's rules decide what is valid."""
+"""What is wanted for one clip, as the window holds it; valid by the rules of GenerateRequest."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class ClipSettings:
         ).validate()
 
     def validate(self) -> ClipSettings:
-        """Check every value, shots too where they are not used; raises OptionError with one line."""
+        """Check every value, unused shots too; raises OptionError with one line."""
         for name in _SWITCHES:
             if not isinstance(getattr(self, name), bool):
                 raise OptionError(f"{name} must be true or false, found {getattr(self, name)!r}")
@@ -104,16 +104,6 @@ class ClipSettings:
             raise OptionError(f"shots must be a list, found {self.shots!r}")
         replace(self, use_shots=True).request(_CLIP, _OUTPUT)
         return self
-
-    def seed_for_run(self, roll: Callable[[], int] | None = None) -> int:
-        """The seed of the next run: its own where it is locked, else a new one.
-
-        Parameters
-        ----------
-        roll
-            Gives a seed from 0 to 2^64 - 1; :func:`roll_seed` where None.
-        """
-        return self.seed if self.seed_locked else (roll or roll_seed)()
 
     def changed(self, **values: Any) -> ClipSettings:
         """A copy with some values replaced, checked; raises OptionError with one line."""
@@ -141,6 +131,19 @@ class ClipSettings:
 
 
 FIELDS = tuple(field.name for field in fields(ClipSettings))
+
+
+def seed_for_run(settings: ClipSettings, roll: Callable[[], int] | None = None) -> int:
+    """The seed of the next run: the settings' own where it is locked, else a new one.
+
+    Parameters
+    ----------
+    settings
+        Of the clip that is run.
+    roll
+        Gives a seed from 0 to 2^64 - 1; :func:`roll_seed` where None.
+    """
+    return settings.seed if settings.seed_locked else (roll or roll_seed)()
 
 
 def roll_seed() -> int:
