@@ -7,36 +7,25 @@ filters never change while they ring, and nothing clicks.
 
 from __future__ import annotations
 
-import inspect
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from omniaudio_studio.foa.arcs import GreatCircleTrack
 from omniaudio_studio.foa.binaural_filters import BinauralFilters, default_filters
-from omniaudio_studio.foa.convention import as_foa
-from omniaudio_studio.foa.rotation import (
-    quaternion_from_angles,
-    rotation_from_quaternion,
-    rotation_matrix,
-)
+from omniaudio_studio.foa.binaural_track import HeadTrack, TrackRenderer, render_binaural
+from omniaudio_studio.foa.overlap_save import EarFilters
+from omniaudio_studio.foa.rotation import rotation_matrix
 
 __all__ = [
     "BinauralFilters",
     "BinauralRenderer",
+    "HeadTrack",
+    "TrackRenderer",
     "default_filters",
     "head_rotation",
     "render_binaural",
 ]
-
-# The largest transform: longer blocks are cut. Beyond it caches are left and nothing is gained.
-_LARGEST = 8192
-# Offline, the pieces of work, in samples.
-_PIECE = 1 << 14
-# NumPy 1.26 transforms in float64 into arrays of its own.
-_FFT_TAKES_OUT = "out" in inspect.signature(np.fft.rfft).parameters
 
 
 def head_rotation(yaw: float = 0.0, pitch: float = 0.0, roll: float = 0.0) -> NDArray[np.float64]:
@@ -68,9 +57,10 @@ class _Turning:
         self._next = np.empty((3, 3))
         self._between = np.empty((3, 3))
         self._cross = np.zeros((3, 3))
-        self._parts = np.empty((9, 3))
-        self._matrix = np.empty((9, 3), dtype=np.float32)
-        self._turned = np.empty((9, longest), dtype=np.float32)
+        self._parts = np.empty((3, 3, 3))
+        self._still = np.empty((3, 3), dtype=np.float32)
+        self._matrix = np.empty((3, 9), dtype=np.float32)
+        self._stack = np.empty((9, longest), dtype=np.float32)
         self._sine = np.empty(longest, dtype=np.float32)
         self._versine = np.empty(longest, dtype=np.float32)
         self._known = False
@@ -97,18 +87,17 @@ class _Turning:
         angle = self._arc()
         if angle < 1e-7:
             self._at[:] = self._next
-            still = self._matrix[:3]
-            still[:] = self._at
-            np.matmul(still, vector, out=out)
+            self._still[:] = self._at
+            np.matmul(self._still, vector, out=out)
             return
-        # T(a) = T0 + sin(a) K T0 + (1 - cos(a)) K K T0, Rodrigues' rotation formula.
+        # T(a) v = T0 v + sin(a) K T0 v + (1 - cos(a)) K K T0 v, Rodrigues' rotation formula: one
+        # product of the three matrices side by side with v, sin(a) v and (1 - cos(a)) v stacked.
         parts = self._parts
-        parts[:3] = self._at
-        np.matmul(self._cross, parts[:3], out=parts[3:6])
-        np.matmul(self._cross, parts[3:6], out=parts[6:])
-        self._matrix[:] = parts
-        turned = self._turned[:, :count]
-        np.matmul(self._matrix, vector, out=turned)
+        parts[0] = self._at
+        np.matmul(self._cross, parts[0], out=parts[1])
+        np.matmul(self._cross, parts[1], out=parts[2])
+        for part in range(3):
+            self._matrix[:, 3 * part : 3 * part + 3] = parts[part]
         sine, versine = self._sine[:count], self._versine[:count]
         np.multiply(self._counts[:count], np.float32(angle / count / 2), out=versine)
         np.add(versine, versine, out=sine)
@@ -116,10 +105,13 @@ class _Turning:
         np.sin(versine, out=versine)
         np.multiply(versine, versine, out=versine)
         np.add(versine, versine, out=versine)
-        np.multiply(turned[3:6], sine, out=turned[3:6])
-        np.multiply(turned[6:], versine, out=turned[6:])
-        np.add(turned[:3], turned[3:6], out=out)
-        np.add(out, turned[6:], out=out)
+        stack = self._stack[:, :count]
+        stack[:3] = vector
+        # Row by row: NumPy takes memory to repeat a row over several.
+        for row in range(3):
+            np.multiply(vector[row], sine, out=stack[3 + row])
+            np.multiply(vector[row], versine, out=stack[6 + row])
+        np.matmul(self._matrix, stack, out=out)
         self._at[:] = self._next
 
     def _arc(self) -> float:
@@ -151,86 +143,6 @@ class _Turning:
         return 2.0 * math.atan2(abs(length), w)
 
 
-class _Filtering:
-    """Eight convolutions by overlap-save: no delay of its own, blocks of any size.
-
-    The input's last samples are kept; each block is transformed together with them, at the smallest
-    size that holds both, so that the sum is exact whatever the blocks are (Oppenheim and Schafer,
-    "Discrete-time signal processing", section 8.7.3).
-    """
-
-    def __init__(self, taps: NDArray[np.float32], longest: int) -> None:
-        self._past = taps.shape[2] - 1
-        smallest = self._past + min(64, longest)
-        largest = max(_LARGEST, 1 << (4 * taps.shape[2] - 1).bit_length())
-        self._sizes = _sizes(smallest, min(largest, self._past + longest))
-        self._spectra = [np.fft.rfft(taps, size).astype(np.complex64) for size in self._sizes]
-        top = self._sizes[-1]
-        self.longest = top - self._past
-        self._line = np.zeros((4, top), dtype=np.float32)
-        self._other = np.zeros((4, top), dtype=np.float32)
-        # Flat, so that each size finds its arrays without gaps.
-        bins = top // 2 + 1
-        self._fields = [np.empty((4, size // 2 + 1), np.complex64) for size in self._sizes]
-        self._products = np.empty(8 * bins, dtype=np.complex64)
-        self._sums = np.empty(2 * bins, dtype=np.complex64)
-        self._ears = np.empty(2 * top, dtype=np.float32)
-
-    def reset(self) -> None:
-        self._line[:] = 0.0
-        self._other[:] = 0.0
-
-    def room(self, count: int) -> NDArray[np.float32]:
-        """Where the next ``count`` samples, at most ``longest``, are to be put: (4, count)."""
-        return self._line[:, self._past : self._past + count]
-
-    def run(self, out: NDArray[np.float32]) -> None:
-        """Filter what was put into `room`; ``out`` is (2, count)."""
-        count, past = out.shape[1], self._past
-        used = past + count
-        which = 0
-        while self._sizes[which] < used:
-            which += 1
-        size, spectra, field = self._sizes[which], self._spectra[which], self._fields[which]
-        bins = size // 2 + 1
-        products = self._products[: 8 * bins].reshape(2, 4, bins)
-        sums = self._sums[: 2 * bins].reshape(2, bins)
-        ears = self._ears[: 2 * size].reshape(2, size)
-        line = self._line
-        _forward(line[:, :used], size, field)
-        np.multiply(spectra, field, out=products)
-        np.add.reduce(products, axis=1, out=sums)
-        _backward(sums, size, ears)
-        np.copyto(out, ears[:, past:used])
-        # Into another array: NumPy would make a copy to move them within one.
-        np.copyto(self._other[:, :past], line[:, count:used])
-        self._line, self._other = self._other, line
-
-
-def _sizes(smallest: int, largest: int) -> list[int]:
-    """2^k and 3 * 2^k from the first that holds ``smallest`` to the first that holds ``largest``."""
-    sizes: list[int] = []
-    power = 64
-    while not sizes or sizes[-1] < largest:
-        sizes += [size for size in (power, power * 3 // 2) if size >= smallest]
-        power *= 2
-    return sizes[: next(i for i, size in enumerate(sizes) if size >= largest) + 1]
-
-
-def _forward(signal: NDArray[np.float32], size: int, out: NDArray[np.complex64]) -> None:
-    if _FFT_TAKES_OUT:
-        np.fft.rfft(signal, size, out=out)
-    else:
-        out[:] = np.fft.rfft(signal, size)
-
-
-def _backward(spectrum: NDArray[np.complex64], size: int, out: NDArray[np.float32]) -> None:
-    if _FFT_TAKES_OUT:
-        np.fft.irfft(spectrum, size, out=out)
-    else:
-        out[:] = np.fft.irfft(spectrum, size)
-
-
 class BinauralRenderer:
     """FOA to headphones, block by block, with the head turning.
 
@@ -257,7 +169,7 @@ class BinauralRenderer:
             raise ValueError(f"expected blocks of at least one sample, found {max_block}")
         self.filters = filters
         self.max_block = int(max_block)
-        self._filtering = _Filtering(filters.taps, self.max_block)
+        self._filtering = EarFilters(filters.taps, self.max_block)
         self._turning = _Turning(self.max_block)
         self._whole = np.empty((3, self.max_block), dtype=np.float32)
 
@@ -316,82 +228,3 @@ class BinauralRenderer:
             np.copyto(room[0], foa[0, start:stop])
             np.copyto(room[1:], whole[:, start:stop])
             filtering.run(out[:, start:stop])
-
-
-def render_binaural(
-    foa: ArrayLike,
-    rate: int,
-    *,
-    filters: BinauralFilters | None = None,
-    track: tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike] | None = None,
-) -> NDArray[np.float32]:
-    """Render a whole field.
-
-    Parameters
-    ----------
-    foa : array_like, shape (4, n)
-        AmbiX.
-    rate : int
-        Samples a second.
-    filters : BinauralFilters, optional
-        At any rate; `default_filters` by default.
-    track : tuple of four array_like, shape (k,), optional
-        Times (seconds, ascending) and the head's yaw, pitch and roll then (radians, as for
-        `head_rotation`). Between them the head turns at constant speed, the short way; before the
-        first and after the last it rests. Without a track it looks ahead.
-
-    Returns
-    -------
-    ndarray, float32, shape (2, n)
-    """
-    field = as_foa(foa)
-    out = np.empty((2, field.shape[1]), dtype=np.float32)
-    renderer = TrackRenderer(filters or default_filters(rate), rate, track)
-    for start in range(0, field.shape[1], _PIECE):
-        stop = min(start + _PIECE, field.shape[1])
-        renderer.process(field[:, start:stop], out[:, start:stop])
-    return out
-
-
-class TrackRenderer:
-    """As `render_binaural`, block by block: for files that do not fit in memory.
-
-    Parameters as there.
-    """
-
-    def __init__(
-        self,
-        filters: BinauralFilters,
-        rate: int,
-        track: tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike] | None = None,
-    ) -> None:
-        self._rate = rate
-        self._renderer = BinauralRenderer(filters.at_rate(rate), _PIECE)
-        self._head = _HeadTrack(track)
-        self._position = 0
-        self._renderer.reset(self._head.at(-1.0 / rate))
-
-    def process(self, foa: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-        """Render the next n samples: (4, n) into (2, n)."""
-        start = 0
-        while start < foa.shape[1]:
-            stop = min(start + _PIECE, foa.shape[1])
-            end = self._head.at((self._position + stop - start - 1) / self._rate)
-            self._renderer.process(foa[:, start:stop], out[:, start:stop], end)
-            self._position += stop - start
-            start = stop
-
-
-class _HeadTrack:
-    def __init__(self, track: Any) -> None:
-        if track is None:
-            self._arcs = None
-            return
-        times, yaw, pitch, roll = (np.atleast_1d(np.asarray(v, np.float64)) for v in track)
-        quaternions = quaternion_from_angles(yaw, pitch, roll).T
-        self._arcs = GreatCircleTrack(times, quaternions)
-
-    def at(self, time: float) -> NDArray[np.float64]:
-        if self._arcs is None:
-            return np.eye(3)
-        return rotation_from_quaternion(*self._arcs.at(np.array([time]))[0])

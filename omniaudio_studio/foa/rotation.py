@@ -137,7 +137,7 @@ def rotate_along(foa: ArrayLike, times: ArrayLike, orientations: ArrayLike, rate
     ndarray, float32, shape (4, n)
     """
     field = as_foa(foa)
-    track = GreatCircleTrack(times, _continuous(_quaternions(orientations)))
+    track = orientation_track(times, orientations)
     turned = np.empty(field.shape, dtype=np.float32)
     turned[0] = field[0]
     for start in range(0, field.shape[1], _BLOCK):
@@ -150,6 +150,14 @@ def rotate_along(foa: ArrayLike, times: ArrayLike, orientations: ArrayLike, rate
         turned[2, start:stop] = vz + w * tz + (x * ty - y * tx)
         turned[3, start:stop] = vx + w * tx + (y * tz - z * ty)
     return turned
+
+
+def orientation_track(times: ArrayLike, orientations: ArrayLike) -> GreatCircleTrack:
+    """The path of `rotate_along`: unit quaternions (w, x, y, z), on which q and -q never mix.
+
+    Parameters as there.
+    """
+    return GreatCircleTrack(times, _continuous(_quaternions(orientations)))
 
 
 def _quaternions(orientations: ArrayLike) -> NDArray[np.float64]:

@@ -84,7 +84,7 @@ def load_hrtf(
         what = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error
         raise MediaError(f"{file} is damaged or incomplete ({what}); copy it again") from error
     if rate is not None and rate != own:
-        responses = resample_filter(responses, own, rate)
+        responses = resample_filter(responses, own, rate).astype(np.float64)
         own = rate
     taps = magnitude_least_squares(
         responses,
