@@ -1,0 +1,544 @@
+"""The takes of the clip that is shown: found on the disk, starred, kept, removed, rolled again."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from enum import IntEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+from PyQt6.QtCore import (
+    QAbstractListModel,
+    QByteArray,
+    QFile,
+    QFileSystemWatcher,
+    QModelIndex,
+    QObject,
+    Qt,
+    QTimer,
+    pyqtSignal,
+)
+
+from omniaudio_studio.errors import OptionError
+from omniaudio_studio.jobs.request import GenerateRequest
+from qt_app.models.background import Background
+from qt_app.models.take import (
+    Take,
+    TakeState,
+    free_name,
+    grid,
+    is_of_clip,
+    matches,
+    read_take,
+    reroll,
+    take_order,
+)
+from qt_app.models.take_marks import Mark, TakeMarks
+
+__all__ = ["Take", "TakeRole", "TakeState", "TakesModel", "grid"]
+
+SETTLE_MS = 400  # after the last change in a folder before it is looked at again
+
+_Stamp = tuple[int, int]  # bytes, time of change in ns
+
+
+class TakeRole(IntEnum):
+    """What the model tells of a take, beside its title."""
+
+    TAKE = Qt.ItemDataRole.UserRole + 1
+    SEED = Qt.ItemDataRole.UserRole + 2
+    CFG = Qt.ItemDataRole.UserRole + 3
+    STEPS = Qt.ItemDataRole.UserRole + 4
+    BUNDLE = Qt.ItemDataRole.UserRole + 5
+    DEMONSTRATION = Qt.ItemDataRole.UserRole + 6
+    COMMERCIAL = Qt.ItemDataRole.UserRole + 7
+    LOUDNESS = Qt.ItemDataRole.UserRole + 8
+    STARRED = Qt.ItemDataRole.UserRole + 9
+    KEPT = Qt.ItemDataRole.UserRole + 10
+    CREATED = Qt.ItemDataRole.UserRole + 11
+    PATH = Qt.ItemDataRole.UserRole + 12
+    STATE = Qt.ItemDataRole.UserRole + 13
+    COMMAND = Qt.ItemDataRole.UserRole + 14
+
+
+class Asks(Protocol):
+    """The part of `qt_app.models.analysis.Analysis` that is used here."""
+
+    def ask(
+        self,
+        task: str,
+        done: Callable[[Any], None],
+        failed: Callable[[str], None] | None = None,
+        *,
+        priority: int = 0,
+        **parameters: Any,
+    ) -> int: ...
+
+    def cancel(self, ticket: int) -> None: ...
+
+
+class TakesModel(QAbstractListModel):
+    """Takes of one clip, oldest first.
+
+    Folders are read, hashes compared and files removed in threads; the list follows what happens in
+    the folders by itself.
+
+    Parameters
+    ----------
+    folder
+        The user's data folder, for stars and keeps.
+    analysis
+        Measures loudness; without it takes have none until :meth:`set_loudness`.
+    taken
+        Whether an output is promised to a job already, besides existing.
+
+    Signals
+    -------
+    changed()
+        Takes came, went, or one of them is another.
+    current_changed(object)
+        Another Take is the current one, or None is.
+    notice(str)
+        Something that was done, to be told in passing.
+    problem(str)
+        One line.
+    removed(list)
+        Takes that are in the trash now.
+    """
+
+    changed = pyqtSignal()
+    current_changed = pyqtSignal(object)
+    notice = pyqtSignal(str)
+    problem = pyqtSignal(str)
+    removed = pyqtSignal(list)
+
+    def __init__(
+        self,
+        folder: Path,
+        analysis: Asks | None = None,
+        taken: Callable[[Path], bool] | None = None,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._takes: list[Take] = []
+        self._clip: Path | None = None
+        self._folders: tuple[Path, ...] = ()
+        self._current: Path | None = None
+        self._marks = TakeMarks(folder)
+        self._licences: dict[str, bool] = {}
+        self._analysis, self._taken = analysis, taken
+        self._tickets: dict[str, int] = {}
+        self._told: set[str] = set()
+        self._generation = threading.Event()  # set: the hashes at work are of another clip
+        self._read: dict[Path, tuple[_Stamp, Take | None, str]] = {}
+        self._hashed: dict[tuple[str, _Stamp], TakeState] = {}
+        self._disk = Background("takes", self)
+        self._hashing = Background("takes-check", self)
+        self._watch = QFileSystemWatcher(self)
+        self._settle = QTimer(self)
+        self._settle.setSingleShot(True)
+        self._settle.setInterval(SETTLE_MS)
+        self._settle.timeout.connect(self.refresh)
+        self._watch.directoryChanged.connect(lambda _: self._settle.start())
+        self._disk.run(self._marks.read, self._adopt, self._fail)
+
+    # What is there
+
+    def takes(self) -> list[Take]:
+        """All takes, oldest first."""
+        return list(self._takes)
+
+    def take(self, wav: Path | None) -> Take | None:
+        """The take with this WAV."""
+        return next((take for take in self._takes if take.wav == wav), None)
+
+    @property
+    def clip(self) -> Path | None:
+        """The clip whose takes are shown."""
+        return self._clip
+
+    @property
+    def current(self) -> Take | None:
+        """The take that is listened to and acted upon."""
+        return self.take(self._current)
+
+    def set_current(self, wav: Path | None) -> None:
+        """Choose a take by its WAV; None for none. One that is not there yet is chosen later."""
+        if wav != self._current:
+            self._current = wav
+            self.current_changed.emit(self.current)
+
+    def show(self, clip: Path | None, folders: Sequence[Path] = ()) -> None:
+        """Show the takes of a clip that lie in some folders (its own, where none is given)."""
+        other = clip != self._clip
+        self._clip = clip
+        found = tuple(dict.fromkeys(folders or (() if clip is None else (clip.parent,))))
+        if found != self._folders:
+            self._folders = found
+            if watched := self._watch.directories():
+                self._watch.removePaths(watched)
+            if existing := [str(folder) for folder in found]:
+                self._watch.addPaths(existing)
+        if other:
+            self._generation.set()
+            self._generation = threading.Event()
+            self._set([])
+            self.set_current(None)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look at the folders again."""
+        clip, folders = self._clip, self._folders
+        if clip is not None:
+            self._disk.run(
+                lambda: (clip, *self._scan(clip, folders)), lambda found: self._found(*found)
+            )
+
+    def set_bundles(self, bundles: Sequence[Mapping[str, Any]]) -> None:
+        """Tell what the bundles' licences allow, as the analyst's task "bundles" answers."""
+        for bundle in bundles:
+            licence = bundle.get("licence")
+            if isinstance(licence, Mapping) and "commercial" in licence:
+                self._licences[str(bundle["name"])] = bool(licence["commercial"])
+        self._update(self._with_licence)
+
+    # Marks
+
+    def star(self, take: Take, starred: bool = True) -> None:
+        """Give or take a star."""
+        self._mark(take, starred=starred)
+
+    def keep(self, take: Take, kept: bool = True) -> None:
+        """Keep a take from "Remove the others", or no longer."""
+        self._mark(take, kept=kept)
+
+    def set_loudness(self, wav: Path, loudness: float | None) -> None:
+        """Remember a take's integrated loudness in LUFS; None for silence."""
+        take = self.take(wav)
+        if take is not None:
+            self._mark(take, loudness=-math.inf if loudness is None else float(loudness))
+
+    # New takes
+
+    def next_output(self, take: Take) -> Path:
+        """The next free name beside a take."""
+        promised = self._taken
+        return free_name(
+            take.wav, lambda path: path.exists() or (promised is not None and promised(path))
+        )
+
+    def reroll_request(
+        self, take: Take, start: float, end: float, seed: int, output: Path | None = None
+    ) -> GenerateRequest:
+        """The request that makes ``start`` to ``end`` (seconds of the clip) of a take anew.
+
+        Raises
+        ------
+        OptionError
+            One line, see :func:`qt_app.models.take.reroll`.
+        """
+        if take.state is TakeState.CHANGED:
+            raise OptionError(
+                f"{take.wav.name} is no longer the sound that its sidecar describes; generate the "
+                "whole clip instead"
+            )
+        return reroll(take, start, end, seed, output or self.next_output(take), self._clip)
+
+    # Away with it
+
+    def removable(self) -> list[Take]:
+        """The takes that are neither starred nor kept."""
+        return [take for take in self._takes if not take.protected]
+
+    def remove(self, takes: Sequence[Take]) -> None:
+        """Move takes to the trash, but never a starred or kept one. Ask first: this does not."""
+        wanted = {take.sidecar for take in takes}
+        going = [take for take in self.removable() if take.sidecar in wanted]
+        if len(going) < len(wanted):
+            self.notice.emit("Starred and kept takes stay")
+        if going:
+            self._disk.run(lambda: _to_trash(going), self._gone)
+
+    def close(self) -> None:
+        """Let threads end; marks that were set are written first."""
+        self._generation.set()
+        self._settle.stop()
+        self._disk.wait(2.0)
+        self._disk.close()
+        self._hashing.close()
+
+    # Qt's side
+
+    def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008
+        return 0 if parent.isValid() else len(self._takes)
+
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if not index.isValid() or index.row() >= len(self._takes):
+            return None
+        take = self._takes[index.row()]
+        read = _ROLES.get(role)
+        return None if read is None else read(take)
+
+    def roleNames(self) -> dict[int, QByteArray]:
+        names = {int(role): QByteArray(role.name.lower().encode()) for role in TakeRole}
+        return {**super().roleNames(), **names}
+
+    def row(self, wav: Path | None) -> int:
+        """The row of a take, -1 where it is none."""
+        return next((row for row, take in enumerate(self._takes) if take.wav == wav), -1)
+
+    # Inside
+
+    def _scan(self, clip: Path, folders: Sequence[Path]) -> tuple[list[Take], list[str]]:
+        """In a thread: the clip's takes, and what is wrong with others."""
+        takes: dict[Path, Take] = {}
+        problems = []
+        for folder in folders:
+            try:
+                sidecars = [path for path in folder.iterdir() if path.suffix.lower() == ".json"]
+            except OSError:
+                continue  # no folder, no takes
+            for sidecar in sidecars:
+                take, wrong = self._cached(sidecar)
+                if wrong:
+                    problems.append(wrong)
+                if take is not None and is_of_clip(take, clip):
+                    takes[sidecar] = take
+        return sorted(takes.values(), key=take_order), problems
+
+    def _cached(self, sidecar: Path) -> tuple[Take | None, str]:
+        try:
+            stamp = _stamp(sidecar)
+        except OSError:
+            return None, ""
+        held = self._read.get(sidecar)
+        if held is None or held[0] != stamp:
+            try:
+                held = (stamp, read_take(sidecar), "")
+            except OptionError as error:
+                held = (stamp, None, str(error))
+            self._read[sidecar] = held
+        _, take, wrong = held
+        if take is not None:
+            there = TakeState.UNCHECKED if take.wav.is_file() else TakeState.MISSING
+            take = replace(take, state=there)
+        return take, wrong
+
+    def _found(self, clip: Path, takes: list[Take], problems: list[str]) -> None:
+        if clip != self._clip:
+            return
+        before = {take.sidecar: take for take in self._takes}
+        made = []
+        for take in takes:
+            old = before.get(take.sidecar)
+            if old is not None and old.sha256 == take.sha256 and old.usable == take.usable:
+                take = replace(take, state=old.state)
+            made.append(self._with_marks(self._with_licence(take)))
+        self._set(made)
+        for line in problems:
+            if line not in self._told:
+                self._told.add(line)
+                self.problem.emit(line)
+        for take in made:
+            self._check(take)
+            self._measure(take)
+
+    def _set(self, takes: list[Take]) -> None:
+        if takes == self._takes:
+            return
+        was = self.current
+        if [take.sidecar for take in takes] == [take.sidecar for take in self._takes]:
+            self._takes = takes
+            self.dataChanged.emit(self.index(0), self.index(len(takes) - 1))
+        else:
+            self.beginResetModel()
+            self._takes = takes
+            self.endResetModel()
+        self.changed.emit()
+        if self.current != was:
+            self.current_changed.emit(self.current)
+
+    def _update(self, change: Callable[[Take], Take]) -> None:
+        self._set([change(take) for take in self._takes])
+
+    def _with_marks(self, take: Take) -> Take:
+        mark = self._marks.get(take.sha256)
+        return replace(take, starred=mark.starred, kept=mark.kept, loudness=mark.loudness)
+
+    def _with_licence(self, take: Take) -> Take:
+        known = self._licences.get(take.bundle)
+        return take if known is None else replace(take, commercial=known)
+
+    def _adopt(self, marks: dict[str, Mark]) -> None:
+        self._marks.adopt(marks)
+        self._update(self._with_marks)
+
+    def _mark(self, take: Take, **values: Any) -> None:
+        self._marks.change(take.sha256, **values)
+        self._update(self._with_marks)
+        text = self._marks.as_json()
+        self._disk.run(lambda: self._marks.save(text), failed=self._fail)
+
+    def _fail(self, error: Exception) -> None:
+        self.problem.emit(str(error))
+
+    def _check(self, take: Take) -> None:
+        """Hash the WAV in a thread, once for each state of the file."""
+        if take.state is not TakeState.UNCHECKED:
+            return
+        stopped = self._generation.is_set
+
+        def work() -> TakeState | None:
+            try:
+                key = (take.sha256, _stamp(take.wav))
+            except OSError:
+                return TakeState.MISSING
+            held = self._hashed.get(key)
+            if held is None:
+                held = matches(take.wav, take.sha256, stopped)
+                if held is not None:
+                    self._hashed[key] = held
+            return held
+
+        def done(state: TakeState | None) -> None:
+            if state is not None:
+                self._update(
+                    lambda one: replace(one, state=state) if one.sidecar == take.sidecar else one
+                )
+
+        self._hashing.run(work, done)
+
+    def _measure(self, take: Take) -> None:
+        if self._analysis is None or take.loudness is not None or not take.usable:
+            return
+        if take.sha256 in self._tickets:
+            return
+        wav = take.wav
+        self._tickets[take.sha256] = self._analysis.ask(
+            "field",
+            lambda answer: self.set_loudness(wav, answer.get("loudness")),
+            lambda _: None,  # the take is shown without
+            priority=-1,
+            path=str(wav),
+        )
+
+    def _gone(self, outcome: tuple[list[Take], list[str]]) -> None:
+        gone, problems = outcome
+        if gone:
+            sidecars = {take.sidecar for take in gone}
+            self._set([take for take in self._takes if take.sidecar not in sidecars])
+            number = f"{len(gone)} takes are" if len(gone) > 1 else f"{gone[0].title} is"
+            self.notice.emit(f"{number} in the trash")
+            self.removed.emit(gone)
+        for line in problems:
+            self.problem.emit(line)
+        self.refresh()
+
+
+def _stamp(path: Path) -> _Stamp:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def _to_trash(takes: Sequence[Take]) -> tuple[list[Take], list[str]]:
+    """In a thread: the takes that went, and why others did not."""
+    gone, problems = [], []
+    for take in takes:
+        for path in take.files():
+            if path.exists() and not QFile.moveToTrash(str(path))[0]:
+                problems.append(
+                    f"{path.name} could not be moved to the trash; its disk may have none, or it "
+                    "is open in another program"
+                )
+                break
+        else:
+            gone.append(take)
+    return gone, problems
+
+
+_ROLES: dict[int, Callable[[Take], Any]] = {
+    Qt.ItemDataRole.DisplayRole: lambda take: take.title,
+    Qt.ItemDataRole.ToolTipRole: lambda take: describe(take),
+    Qt.ItemDataRole.AccessibleTextRole: lambda take: spoken(take),
+    TakeRole.TAKE: lambda take: take,
+    TakeRole.SEED: lambda take: take.seed,
+    TakeRole.CFG: lambda take: take.cfg,
+    TakeRole.STEPS: lambda take: take.steps,
+    TakeRole.BUNDLE: lambda take: take.bundle_title,
+    TakeRole.DEMONSTRATION: lambda take: take.demonstration,
+    TakeRole.COMMERCIAL: lambda take: take.commercial,
+    TakeRole.LOUDNESS: lambda take: take.loudness,
+    TakeRole.STARRED: lambda take: take.starred,
+    TakeRole.KEPT: lambda take: take.kept,
+    TakeRole.CREATED: lambda take: take.created,
+    TakeRole.PATH: lambda take: str(take.wav),
+    TakeRole.STATE: lambda take: take.state,
+    TakeRole.COMMAND: lambda take: take.command(),
+}
+
+
+def loudness_text(loudness: float | None) -> str:
+    """ "-23.0 LUFS", "silent", or nothing before it was measured."""
+    if loudness is None:
+        return ""
+    return "silent" if loudness == -math.inf else f"{loudness:.1f} LUFS"
+
+
+def badges(take: Take) -> list[tuple[str, str]]:
+    """What must not be overlooked: (text, theme colour of its fill)."""
+    found = []
+    if take.state is TakeState.MISSING:
+        found.append(("File is gone", "error fill"))
+    if take.state is TakeState.CHANGED:
+        found.append(("Changed since", "error fill"))
+    if take.demonstration:
+        found.append(("Demonstration", "info fill"))
+    if take.commercial is False:
+        found.append(("No commercial use", "warning fill"))
+    return found
+
+
+def part_text(take: Take) -> str:
+    """ "3.0 to 7.5 s again", where a part was rolled again."""
+    span = take.request.base_range
+    return "" if span is None else f"{span[0]:.1f} to {span[1]:.1f} s again"
+
+
+def describe(take: Take) -> str:
+    """Everything that is known of a take, in lines, and what makes it again."""
+    request = take.request
+    lines = [
+        str(take.wav),
+        f"{take.bundle_title}: seed {take.seed}, CFG {take.cfg:g}, {take.steps} steps",
+        f"{request.start:.2f} to {take.end:.2f} s of the clip, made {take.created:%Y-%m-%d %H:%M}",
+    ]
+    if take.demonstration:
+        lines.append("Made by a demonstration model: it shows the way, not the quality to expect")
+    if take.commercial is False:
+        lines.append(f"The model's licence ({take.licence}) forbids commercial use")
+    if part := part_text(take):
+        lines.append(f"{part}; the rest is {request.base_take and request.base_take.name}")
+    lines.append(
+        {
+            TakeState.UNCHECKED: "The file has not been compared with its sidecar yet",
+            TakeState.MATCHES: "The file is as it was written",
+            TakeState.CHANGED: "The file is no longer as it was written",
+            TakeState.MISSING: "The sound file is gone; the command makes it again",
+        }[take.state]
+    )
+    lines += [f"Note: {warning}" for warning in take.warnings]
+    lines += ["Makes it again:", take.command()]
+    return "\n".join(lines)
+
+
+def spoken(take: Take) -> str:
+    """A take in one sentence, for a screen reader."""
+    parts = [take.title, f"seed {take.seed}", f"CFG {take.cfg:g}"]
+    parts += [text for text, _ in badges(take)]
+    parts += [name for name, on in (("starred", take.starred), ("kept", take.kept)) if on]
+    if loudness := loudness_text(take.loudness):
+        parts.append(loudness)
+    return ", ".join(parts)
