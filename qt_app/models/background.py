@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from PyQt6.QtCore import QCoreApplication, QDeadlineTimer, QObject, Qt, pyqtSignal
+from PyQt6.QtCore import QCoreApplication, QDeadlineTimer, QObject, pyqtSignal, pyqtSlot
 
 _Job = tuple[Callable[[], Any], Callable[[Any], None] | None, Callable[[Exception], None] | None]
 
@@ -29,7 +29,7 @@ class Background(QObject):
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._open = 0
         self._closed = False
-        self._finished.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
+        self._finished.connect(self._deliver)  # from the thread: it comes as an event
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
@@ -77,6 +77,7 @@ class Background(QObject):
             else:
                 self.post(_Answer(done), value)
 
+    @pyqtSlot(object, object)
     def _deliver(self, callback: Callable[[Any], None], value: Any) -> None:
         last = isinstance(callback, _Answer)
         if last:

@@ -133,7 +133,7 @@ class Clip:
             problems.append(str(error))
         clip = cls(number, Path(path), settings, suggested_shots=suggested)
         info, stamp = data.get("info"), _stamp(data.get("stamp"))
-        if stamp is not None and _usable(info):
+        if stamp is not None and isinstance(info, Mapping) and _usable(info):
             clip.stamp = stamp
             clip.accept(dict(info))
         return clip, problems
@@ -160,10 +160,8 @@ def _stamp(data: Any) -> Stamp | None:
     return None
 
 
-def _usable(info: Any) -> bool:
+def _usable(info: Mapping[str, Any]) -> bool:
     """Whether stored knowledge has what the window relies on; else the file is looked at again."""
-    if not isinstance(info, Mapping):
-        return False
     numbers = all(
         type(info.get(name)) in (int, float) for name in ("width", "height", "duration", "fps")
     )

@@ -12,7 +12,7 @@ from PyQt6.QtCore import QObject, pyqtSignal
 from qt_app.models.background import Background
 from qt_app.models.clip_files import FoundFile, SearchSummary, search
 from qt_app.models.clip_questions import PROBE, Asks
-from qt_app.models.settings import sentence
+from qt_app.models.settings import sentence, told_of
 
 if TYPE_CHECKING:
     from qt_app.models.library import Library
@@ -105,7 +105,7 @@ class ClipAdder(QObject):
 
         def failed(message: str) -> None:
             if not self._closed.is_set():
-                self.notice.emit(f"{file.path.name} is left out. {sentence(message)}")
+                self.notice.emit(f"{file.path.name} is left out. {told_of(file.path, message)}")
 
         self._analysis.ask(
             PROBE, done, failed, path=str(file.path), projection="auto", stereo="auto"

@@ -19,7 +19,7 @@ from qt_app.models.clip_questions import PROBE, Asks, ClipQuestions
 from qt_app.models.library_commands import ChangeSettings, RemoveClips
 from qt_app.models.library_rows import LibraryRows
 from qt_app.models.outputs import next_output
-from qt_app.models.settings import sentence
+from qt_app.models.settings import sentence, told_of
 from qt_app.models.shot_finder import ShotFinder
 
 __all__ = ["Clip", "Library"]
@@ -369,6 +369,6 @@ class Library(LibraryRows):
 
     def _not_learned(self, clip: Clip, what: str, message: str) -> None:
         if what == PROBE:
-            clip.problem, clip.problem_kind = sentence(message), UNREADABLE
+            clip.problem, clip.problem_kind = told_of(clip.path, message), UNREADABLE
             self.touched([clip.id])
             self.check_files([clip.id])  # maybe it only went away

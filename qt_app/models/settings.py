@@ -193,6 +193,13 @@ def range_problem(settings: ClipSettings, seconds: float | None) -> str | None:
     return None
 
 
+def told_of(path: Path, message: str) -> str:
+    """A message about a file, for where its name is read already."""
+    for name in (str(path), path.name):
+        message = message.removeprefix(name).lstrip(" :")
+    return sentence(message)
+
+
 def sentence(text: str) -> str:
     """A message of the core as a sentence: ``cfg must ...`` becomes ``CFG must ...``."""
     if text.startswith("cfg "):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from PyQt6.QtCore import QObject, pyqtSignal
@@ -39,9 +40,9 @@ class ShotFinder(QObject):
             self.progress.emit(number, 0.0)
             self._tickets[number] = self._analysis.ask(
                 "shots",
-                lambda answer, n=number: self._found(n, answer),
-                lambda message, n=number: self._refused(n, message),
-                progress=lambda *part, n=number: self._went_on(n, part),
+                partial(self._found, number),
+                partial(self._refused, number),
+                progress=partial(self._went_on, number),
                 path=str(clip.path),
                 projection=clip.settings.projection,
                 stereo=clip.settings.stereo,
@@ -62,7 +63,7 @@ class ShotFinder(QObject):
         """How far the search in a clip is, 0 to 1; None where there is none."""
         return self._parts.get(number)
 
-    def _went_on(self, number: int, part: tuple[Any, ...]) -> None:
+    def _went_on(self, number: int, *part: Any) -> None:
         if number in self._parts and part and isinstance(part[0], int | float):
             self._parts[number] = min(max(float(part[0]), 0.0), 1.0)
             self.progress.emit(number, self._parts[number])
