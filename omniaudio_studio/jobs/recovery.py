@@ -120,8 +120,13 @@ def _describes(sidecar: Any, request: GenerateRequest) -> bool:
     ).as_dict()
     found = dict(sidecar["request"])
     # A name and the folder that it was found in are the same bundle.
-    bundles = {Path(data.pop("bundle")).name for data in (wanted, found)}
+    bundles = {_bundle_name(data.pop("bundle")) for data in (wanted, found)}
     return found == wanted and len(bundles) == 1
+
+
+def _bundle_name(text: str) -> str:
+    path = Path(text)
+    return path.parent.name if path.name == "bundle.json" else path.name
 
 
 def _take(files: TakeFiles, sidecar: dict[str, Any]) -> dict[str, Any]:
