@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ def deflection(db: float) -> float:
     points = (*_SCALE, _TOP)
     if not db > points[0][0]:
         return 0.0
-    for (low, start), (high, end) in zip(points, points[1:], strict=False):
+    for (low, start), (high, end) in itertools.pairwise(points):
         if db <= high:
             return (start + (db - low) / (high - low) * (end - start)) / 100
     return 1.0

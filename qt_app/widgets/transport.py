@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from PyQt6.QtCore import QSize, Qt, pyqtSignal
@@ -23,6 +24,7 @@ from qt_app import theme
 from qt_app.icons import icon, pixmap
 from qt_app.models.player import Player
 from qt_app.timeline.clock import clock_text
+from qt_app.widgets.mirrored_icon import mirrored
 from qt_app.widgets.segments import Segments
 from qt_app.widgets.time_field import TimeField
 from qt_app.widgets.transport_keys import SOURCE_KEYS, TransportKeys
@@ -68,7 +70,7 @@ class TransportBar(QWidget):
         self._device_known = False
         self.setAccessibleName("Transport")
         self.to_start = self._button("step-back", "Go to the start", "Ctrl+Home")
-        self.back = self._button("chevron-left", "One frame back", ",")
+        self.back = self._button("chevron-right", "One frame back", ",")
         self.play = self._button("play", "Play", "Space")
         self.stop = self._button("stop", "Stop and go back to the start", "")
         self.forward = self._button("chevron-right", "One frame on", ".")
@@ -122,6 +124,7 @@ class TransportBar(QWidget):
         return button
 
     def _prepare(self) -> None:
+        self.back.setIcon(mirrored("chevron-right"))
         self.play.setIconSize(QSize(26, 26))
         self.time.setAccessibleName("Time")
         self.time.setToolTip("Where the player is. Type a time (h:mm:ss.mmm) and press Return.")
@@ -210,7 +213,7 @@ class TransportBar(QWidget):
         keys.add("Ctrl+End", self.to_end.click)
         keys.add("L", self.loop.click)
         for number in range(SOURCE_KEYS):
-            keys.add(str(number + 1), lambda number=number: self.select_source(number))
+            keys.add(str(number + 1), partial(self.select_source, number))
         keys.add_tab(player.swap_sources)
         keys.add("A", player.swap_sources)
 
@@ -373,9 +376,7 @@ class TransportBar(QWidget):
         menu.clear()
         _choice(menu, DEFAULT_HRTF, self._hrtf is None, lambda: self.choose_hrtf(None))
         for path in self._recent:
-            action = _choice(
-                menu, path.stem, path == self._hrtf, lambda path=path: self.choose_hrtf(path)
-            )
+            action = _choice(menu, path.stem, path == self._hrtf, partial(self.choose_hrtf, path))
             action.setToolTip(str(path))
         menu.addSeparator()
         choose = QAction("Choose SOFA file…", menu)
@@ -389,7 +390,7 @@ class TransportBar(QWidget):
         menu.clear()
         _choice(menu, "System default", player.device is None, lambda: self.choose_device(None))
         for name in player.devices:
-            _choice(menu, name, name == player.device, lambda name=name: self.choose_device(name))
+            _choice(menu, name, name == player.device, partial(self.choose_device, name))
         menu.addSeparator()
         again = QAction("Look for devices again", menu)
         again.triggered.connect(player.refresh_devices)
