@@ -225,7 +225,10 @@ def take_order(take: Take) -> tuple[float, list[int | str]]:
 
 
 def matches(wav: Path, sha256: str, stopped: Callable[[], bool]) -> TakeState | None:
-    """Compare a WAV with the hash that its sidecar gives; None where ``stopped`` said so."""
+    """Compare a WAV with the hash that its sidecar gives; None where that is not known.
+
+    ``stopped`` is asked now and then whether to give up.
+    """
     digest = hashlib.sha256()
     try:
         with wav.open("rb") as file:
@@ -236,7 +239,7 @@ def matches(wav: Path, sha256: str, stopped: Callable[[], bool]) -> TakeState | 
     except FileNotFoundError:
         return TakeState.MISSING
     except OSError:
-        return TakeState.CHANGED
+        return None  # it cannot be read now: nothing is known
     return TakeState.MATCHES if digest.hexdigest() == sha256 else TakeState.CHANGED
 
 
