@@ -14,7 +14,7 @@ class DeviceClock:
     """When each frame is heard, smoothed by a delay-locked loop of second order.
 
     Adriaensen, "Using a DLL to filter time", Linux Audio Conference 2005. Its bandwidth starts wide
-    and narrows in the first second. A jump (the device ran dry, or was opened again) starts it anew.
+    and narrows in the first second. A jump (the device ran dry, was opened again) starts it anew.
 
     Attributes
     ----------

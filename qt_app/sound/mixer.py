@@ -377,6 +377,7 @@ class Mixer:
         if position is None and self._wanted is not None:
             _, position, serial = self._wanted
         self._wanted = (track, position, serial)
+        self._jump_if_wanted()
 
     def _jump_if_wanted(self) -> None:
         if self._wanted is None or len(self._voices) >= MOST_VOICES - 1:

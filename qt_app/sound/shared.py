@@ -95,8 +95,8 @@ class SharedState:
             os.close(handle)
         self._bytes = memoryview(self._map)
         # Native doubles and integers over the same memory: a word is written in one store.
-        self._d = self._bytes.cast("d")
-        self._q = self._bytes.cast("Q")
+        self._d: memoryview[float] = self._bytes.cast("d")
+        self._q: memoryview[int] = self._bytes.cast("Q")
         if create:
             self.clear()
 
@@ -124,7 +124,7 @@ class SharedState:
         for _ in range(_TRIES):
             before = self._q[at]
             if not before & 1:
-                values = self._d[at + 1 : at + 1 + count].tolist()
+                values: list[float] = list(self._d[at + 1 : at + 1 + count])
                 if self._q[at] == before:
                     return values
         return None
