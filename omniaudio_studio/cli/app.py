@@ -13,6 +13,7 @@ import typer
 
 from omniaudio_studio import __version__
 from omniaudio_studio.cli import (
+    binaural,
     demo,
     doctor,
     evaluate,
@@ -63,6 +64,7 @@ app.command("demo")(demo.demo)
 app.command("gui")(gui.gui)
 app.command("probe")(inspect.probe)
 app.command("measure")(inspect.measure)
+app.command("binaural")(binaural.binaural)
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")
 app.add_typer(scenes.app, name="scenes")
