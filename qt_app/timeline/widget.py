@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from PyQt6.QtCore import QPoint, QRect, Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QContextMenuEvent, QKeyEvent, QKeySequence, QResizeEvent
-from PyQt6.QtWidgets import QHBoxLayout, QLabel, QScrollBar, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QHBoxLayout, QLabel, QScrollBar, QToolButton, QVBoxLayout, QWidget
 
+from qt_app.icons import icon
 from qt_app.timeline.clock import spoken_time
 from qt_app.timeline.lanes.anglegram import AnglegramLane
 from qt_app.timeline.lanes.base import GUTTER, Lane
@@ -20,6 +21,7 @@ from qt_app.timeline.model import TimelineModel
 from qt_app.timeline.shot_editor import ShotEditor
 
 _STEP = 1.0  # seconds per arrow key
+_ZOOM = 1.5  # per key or button
 _FINE = 0.01  # seconds a cut is nudged where the frame rate isn't known
 _BAR_STEPS = 1_000_000  # of the scroll bar over the whole clip
 _SPEAK_MS = 500
@@ -63,6 +65,8 @@ class TimelineWidget(QWidget):
         self.bar.setAccessibleName("Visible part of the clip")
         self.editor = ShotEditor(model, self)
         self.bubble = QLabel(self)
+        self.zoom_out, self.zoom_fit, self.zoom_in = (QToolButton(self) for _ in range(3))
+        self.more = QToolButton(self.shots)
         self._lay_out()
         self._speak_timer = QTimer(self)
         self._speak_timer.setInterval(_SPEAK_MS)
@@ -81,7 +85,9 @@ class TimelineWidget(QWidget):
             lane.bubble.connect(self._show_bubble)
             layout.addWidget(lane)
         row = QHBoxLayout()
-        row.setContentsMargins(GUTTER, 0, 0, 0)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addWidget(self._corner())
         row.addWidget(self.bar)
         layout.addLayout(row)
         layout.addStretch(1)
@@ -90,6 +96,39 @@ class TimelineWidget(QWidget):
         self.bubble.setAutoFillBackground(True)
         self.bubble.setMargin(4)
         self.bubble.hide()
+
+    def _corner(self) -> QWidget:
+        """Buttons for those who do not know the keys, in the corner under the gutter."""
+        corner = QWidget(self)
+        corner.setFixedWidth(GUTTER)
+        row = QHBoxLayout(corner)
+        row.setContentsMargins(2, 1, 2, 1)
+        row.setSpacing(0)
+        for button, words in (
+            (self.zoom_out, "Zoom out  (−)"),
+            (self.zoom_fit, "Show the whole clip  (F)"),
+            (self.zoom_in, "Zoom in  (+)"),
+        ):
+            button.setAutoRaise(True)
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            button.setFixedSize((GUTTER - 4) // 3, 18)
+            button.setToolTip(words)
+            button.setAccessibleName(words.split("  ")[0])
+            row.addWidget(button)
+        self.zoom_out.setText("−")
+        self.zoom_in.setText("+")
+        self.zoom_fit.setText("↔")
+        self.zoom_out.clicked.connect(lambda: self.model.zoom(1 / _ZOOM))
+        self.zoom_in.clicked.connect(lambda: self.model.zoom(_ZOOM))
+        self.zoom_fit.clicked.connect(self.model.zoom_to_fit)
+        self.more.setIcon(icon("more"))
+        self.more.setAutoRaise(True)
+        self.more.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.more.setGeometry(GUTTER - 26, (self.shots.wanted_height - 22) // 2, 22, 22)
+        self.more.setToolTip("Cut, merge, select, generate again…")
+        self.more.setAccessibleName("What can be done with shots and range")
+        self.more.clicked.connect(self.open_menu)
+        return corner
 
     def _connect(self) -> None:
         model = self.model
@@ -160,9 +199,9 @@ class TimelineWidget(QWidget):
         if key in (Qt.Key.Key_Left, Qt.Key.Key_Right):
             return self._arrow(-1 if key == Qt.Key.Key_Left else 1, modifiers)
         if key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal):
-            model.zoom(1.5)
+            model.zoom(_ZOOM)
         elif key == Qt.Key.Key_Minus:
-            model.zoom(1 / 1.5)
+            model.zoom(1 / _ZOOM)
         elif key == Qt.Key.Key_PageUp:
             model.scroll(-0.9 * model.view.width)
         elif key == Qt.Key.Key_PageDown:
@@ -239,12 +278,20 @@ class TimelineWidget(QWidget):
         if event is None or self.model.duration <= 0:
             return
         if event.reason() == QContextMenuEvent.Reason.Keyboard:
+            self.open_menu()
+        else:
+            time = self.shots.time_at(event.pos().x())
+            self.model.select_shot(self.model.shot_at(time))
+            self._pop_up(time, event.globalPos())
+
+    def open_menu(self) -> None:
+        """The menu, for the place of the playhead."""
+        if self.model.duration > 0:
             time = self.model.playhead
             x = max(GUTTER, min(self.width() - 20, round(self.shots.x_at(time))))
-            place = self.mapToGlobal(QPoint(x, self.shots.geometry().bottom()))
-        else:
-            time, place = self.shots.time_at(event.pos().x()), event.globalPos()
-            self.model.select_shot(self.model.shot_at(time))
+            self._pop_up(time, self.mapToGlobal(QPoint(x, self.shots.geometry().bottom())))
+
+    def _pop_up(self, time: float, place: QPoint) -> None:
         menu = timeline_menu(
             self,
             self.model,

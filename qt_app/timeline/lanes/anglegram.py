@@ -21,6 +21,7 @@ class AnglegramLane(Lane):
 
     wanted_height = 112
     title = "Direction"
+    range_fill = 0.0  # a tint would lie about the colours below
 
     def __init__(self, model: TimelineModel, parent: QWidget | None = None) -> None:
         super().__init__(model, parent)

@@ -28,6 +28,7 @@ class Lane(QWidget):
     wanted_height = 40
     title = ""
     follows_range = True
+    range_fill = 0.2  # opacity
 
     def __init__(self, model: TimelineModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -134,7 +135,7 @@ class Lane(QWidget):
         left, right = max(left, GUTTER - 2), min(right, self.width() + 2)
         if right < GUTTER or left > self.width():
             return
-        fill = faded(colours.range, 0.22 if colours.dark else 0.16)
+        fill = faded(colours.range, self.range_fill)
         painter.fillRect(QRect(left, 0, right - left, self.height()), fill)
         edge = faded(colours.range, 0.8)
         painter.fillRect(left, 0, 1, self.height(), edge)

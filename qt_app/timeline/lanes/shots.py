@@ -26,6 +26,7 @@ class ShotsLane(Lane):
 
     wanted_height = 46
     title = "Shots"
+    range_fill = 0.1
 
     def __init__(self, model: TimelineModel, parent: QWidget | None = None) -> None:
         super().__init__(model, parent)

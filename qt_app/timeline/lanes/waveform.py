@@ -21,7 +21,7 @@ class WaveformLane(Lane):
     """Quiet clips are drawn larger, in steps of 6 dB that the gutter names."""
 
     wanted_height = 84
-    title = "Level of W"
+    title = "Level"
 
     def __init__(self, model: TimelineModel, parent: QWidget | None = None) -> None:
         super().__init__(model, parent)
@@ -51,15 +51,13 @@ class WaveformLane(Lane):
 
     def paint_gutter(self, painter: QPainter, rect: QRect) -> None:
         super().paint_gutter(painter, rect)
-        if self._gain_db:
-            font = self.small_font()
-            painter.setFont(font)
-            painter.setPen(faded(self.colours().dim, 0.8))
-            painter.drawText(
-                rect.adjusted(10, 22, -6, 12),
-                Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft,
-                f"+{self._gain_db:.0f} dB",
-            )
+        gain = f", +{self._gain_db:.0f} dB" if self._gain_db else ""
+        painter.setPen(faded(self.colours().dim, 0.85))
+        painter.drawText(
+            rect.adjusted(10, 26, -2, 8),
+            Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft,
+            f"W{gain}",
+        )
 
     def paint_body(self, painter: QPainter, rect: QRect) -> None:
         colours, view = self.colours(), self.model.view
