@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from PyQt6.QtCore import Qt, QUrl, pyqtSignal
-from PyQt6.QtGui import QDesktopServices, QGuiApplication
+from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtGui import QGuiApplication
 from PyQt6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
@@ -23,6 +23,7 @@ from PyQt6.QtWidgets import (
 
 from qt_app import icons
 from qt_app.widgets.labels import Badge, heading, secondary
+from qt_app.widgets.reveal import open_folder
 
 
 class AboutDevice(QDialog):
@@ -194,7 +195,7 @@ class AboutDevice(QDialog):
         button = QPushButton(icons.icon("folder"), "Open folder")
         button.setAccessibleName("Open the folder of the logs")
         folder = self._log
-        button.clicked.connect(lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder))))
+        button.clicked.connect(lambda: open_folder(folder))
         line.addWidget(button)
         self._body.addWidget(row)
 

@@ -1,4 +1,4 @@
-"""Messages in the window: as a person reads them, details folded, nothing that asks for an answer."""
+"""Messages in the window: as people read them, details folded, nothing that asks for an answer."""
 
 from __future__ import annotations
 
