@@ -26,7 +26,7 @@ MAX_BLOCK = 2048
 LARGEST_BLOCK = 1024
 UNDERFLOWS = 3  # within this many seconds make the blocks longer
 WITHIN_SECONDS = 10.0
-LOST_SECONDS = 1.5  # without a callback: the device is gone
+LOST_SECONDS = 2.0  # without a callback: the device is gone
 
 Say = Callable[[dict[str, Any]], None]
 
@@ -196,7 +196,6 @@ class Engine:
             self._change_rate(output.rate)
         self._clock = DeviceClock(output.rate)
         self._output = output
-        self._progress = (self._callbacks, time.monotonic())
         try:
             output.start()
         except Exception as error:
@@ -207,6 +206,8 @@ class Engine:
             if output.name is not None:
                 self._open_silence()
             return
+        # From here on: a server that is just starting lets us wait above.
+        self._progress = (self._callbacks, time.monotonic())
         self._say(
             {
                 "event": "device",

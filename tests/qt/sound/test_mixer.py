@@ -89,12 +89,8 @@ def test_block_sizes_do_not_matter(tmp_path: Path, blocks: list[int]) -> None:
 @settings(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(
-    start=st.integers(0, 20_000), length=st.integers(960, 20_000), block=st.integers(64, 1024)
-)
-def test_a_loop_repeats_to_the_sample(
-    tmp_path: Path, start: int, length: int, block: int
-) -> None:
+@given(start=st.integers(0, 20_000), length=st.integers(960, 20_000), block=st.integers(64, 1024))
+def test_a_loop_repeats_to_the_sample(tmp_path: Path, start: int, length: int, block: int) -> None:
     path = tmp_path / "a.wav"
     sound = noise(2, 1.0)
     if not path.exists():
