@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,7 +16,6 @@ from omniaudio_studio.jobs.processes import process_mark
 from omniaudio_studio.jobs.protocol import Event
 from omniaudio_studio.jobs.queue import Job
 
-import inspect
 _CAN = "low_priority" in inspect.signature(WorkerClient).parameters
 LOG_BYTES = 4 << 20  # beyond that a log begins anew
 _FROM_OUTSIDE = (-9, -15, -2)  # a worker that somebody killed says nothing about the installation

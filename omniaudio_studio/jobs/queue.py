@@ -135,7 +135,7 @@ class JobQueue:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = QueueFile(path)
-        self._read: dict[int, tuple[str, GenerateRequest]] = {}
+        self._read: dict[int, tuple[tuple[Any, ...], Job]] = {}  # by id: a row and what it means
         self.unreadable: dict[int, str] = {}  # jobs of another version: kept, not run
 
     def __enter__(self) -> JobQueue:
@@ -171,7 +171,7 @@ class JobQueue:
             database.execute("UPDATE facts SET value = ? WHERE name = 'paused'", (int(value),))
 
     def jobs(self) -> list[Job]:
-        """Every job, by order."""
+        """Every job, by order. One that has not changed is the same object as before."""
         with self._file.reading() as database:
             rows = database.execute("SELECT * FROM jobs ORDER BY place, id").fetchall()
             jobs = [job for row in rows if (job := self._job(row)) is not None]
@@ -494,14 +494,20 @@ class JobQueue:
         return [job for job in map(self._job, rows) if job is not None]
 
     def _job(self, row: sqlite3.Row) -> Job | None:
-        request = self._request(row["id"], row["request"])
-        if request is None:
+        key = tuple(row)
+        known = self._read.get(row["id"])
+        if known is not None and known[0] == key:
+            return known[1]
+        try:
+            request = GenerateRequest.from_json(row["request"])
+        except OptionError as error:
+            self.unreadable[row["id"]] = str(error)
             return None
-        return Job(
+        job = Job(
             id=row["id"],
             order=row["place"],
             state=JobState(row["state"]),
-            request=request,
+            request=request if known is None or known[1].request != request else known[1].request,
             label=row["label"],
             clip_seconds=row["clip_seconds"],
             round=row["round"],
@@ -517,18 +523,8 @@ class JobQueue:
             error_kind=row["error_kind"],
             result=None if row["result"] is None else json.loads(row["result"]),
         )
-
-    def _request(self, job: int, text: str) -> GenerateRequest | None:
-        known = self._read.get(job)
-        if known is not None and known[0] == text:
-            return known[1]
-        try:
-            request = GenerateRequest.from_json(text)
-        except OptionError as error:
-            self.unreadable[job] = str(error)
-            return None
-        self._read[job] = (text, request)
-        return request
+        self._read[job.id] = (key, job)
+        return job
 
     @staticmethod
     def _check_free(wanted: Sequence[GenerateRequest], others: Sequence[Job]) -> None:

@@ -93,7 +93,7 @@ class QueueRunner:
         self._recovered = False
         self._created = time.monotonic()
         self._closed = False
-        self._jobs: tuple[int, list[Job]] = (-1, [])
+        self._read: tuple[int, list[Job]] = (-1, [])
         self._said: str | None = None
         try:
             self._history = History(queue.speeds())
@@ -177,7 +177,7 @@ class QueueRunner:
 
         Jobs that are held, failed or cancelled don't count.
         """
-        jobs = [job for job in self._known_jobs() if job.round == self.queue.round]
+        jobs = [job for job in self.jobs() if job.round == self.queue.round]
         lengths = [job.seconds for job in jobs if job.seconds is not None]
         mean = sum(lengths) / len(lengths) if lengths else None
         done = whole = 0.0
@@ -227,6 +227,13 @@ class QueueRunner:
         self._write()
         self.progress = {}
         self._lease.release()
+
+    def jobs(self) -> list[Job]:
+        """Every job of the queue, by order, read when there is something new."""
+        revision = self.queue.revision
+        if revision != self._read[0]:
+            self._read = (revision, self.queue.jobs())
+        return self._read[1]
 
     # -- beginning --------------------------------------------------------------------------------
 
@@ -447,9 +454,3 @@ class QueueRunner:
                 return
             self._unwritten.pop(0)
         self._storage = None
-
-    def _known_jobs(self) -> list[Job]:
-        revision = self.queue.revision
-        if revision != self._jobs[0]:
-            self._jobs = (revision, self.queue.jobs())
-        return self._jobs[1]

@@ -1,0 +1,97 @@
+"""What the queue's rows say, in a user's words."""
+
+from __future__ import annotations
+
+from omniaudio_studio.jobs.estimate import JobProgress
+from omniaudio_studio.jobs.queue import Job, JobState
+
+_STAGES = {
+    "starting": "starting",
+    "loading": "loading the model",
+    "frames": "looking at the picture",
+    "sampling": "making sound",
+    "decoding": "writing sound",
+    "overlay": "drawing the overlay",
+    "finishing": "finishing",
+}
+
+_STATES = {
+    JobState.QUEUED: "Waiting",
+    JobState.HELD: "On hold",
+    JobState.RUNNING: "Working",
+    JobState.DONE: "Done",
+    JobState.FAILED: "Failed",
+    JobState.CANCELLED: "Cancelled",
+}
+
+
+def state_text(job: Job, progress: JobProgress | None) -> str:
+    """What a job is doing; a failed one says why."""
+    if job.state is JobState.RUNNING:
+        if job.stopping:
+            return "Stopping"
+        if progress is not None:
+            return f"Working: {_STAGES.get(progress.stage, progress.stage)}"
+    if job.state is JobState.FAILED and job.error:
+        return f"Failed: {job.error}"
+    if job.state is JobState.DONE and job.result is not None and job.result["demonstration"]:
+        return "Done (demonstration model)"
+    if job.state is JobState.QUEUED and job.deaths:
+        return "Waiting again: its worker died"
+    return _STATES[job.state]
+
+
+def progress_text(fraction: float | None) -> str:
+    """Whole percent."""
+    return "" if fraction is None else f"{100 * fraction:.0f} %"
+
+
+def time_text(seconds: float | None) -> str:
+    """A time left, no finer than it is known: 8 s, 3 min, 1 h 20 min."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def total_text(fraction: float, eta: float | None, waiting: int, paused: bool) -> str:
+    """The line beside the bar of the whole.
+
+    Parameters
+    ----------
+    waiting
+        Jobs that wait or run.
+    """
+    if not waiting:
+        return "Nothing waits"
+    jobs = "1 clip" if waiting == 1 else f"{waiting} clips"
+    parts = [f"{100 * fraction:.0f} %", f"{jobs} to go"]
+    if eta is not None:
+        parts.append(f"about {time_text(eta)} left")
+    if paused:
+        parts.append("paused")
+    return ", ".join(parts)
+
+
+def tooltip(job: Job) -> str:
+    """Where it goes, what was asked for, and what became of it."""
+    request = job.request
+    lines = [f"{request.clip} to {request.output}"]
+    values = [f"bundle {request.bundle}", f"seed {request.seed}"]
+    if request.cfg is not None:
+        values.append(f"CFG {request.cfg:g}")
+    if request.steps is not None:
+        values.append(f"{request.steps} steps")
+    if request.takes > 1:
+        values.append(f"{request.takes} takes")
+    lines.append(", ".join(values))
+    if job.error:
+        lines.append(job.error)
+    if job.result is not None:
+        lines.append(f"made in {job.result['seconds']:.1f} s on {job.result['provider']}")
+        lines += job.result["warnings"]
+    return "\n".join(lines)
