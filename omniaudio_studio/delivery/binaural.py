@@ -167,6 +167,7 @@ def render_file(
         filters = _filters(request, rate)
         renderer = TrackRenderer(filters, rate, track)
         total = (reader.frames or 0) / rate
+        started = time.monotonic()  # reading a SOFA file says nothing of the pace from here on
         with (
             written_whole(request.record, overwrite=overwrite) as record,
             written_whole(request.output, overwrite=overwrite) as wav,
@@ -178,7 +179,7 @@ def render_file(
                     writer.write(ears)
                     peak = max(peak, float(np.abs(ears).max(initial=0.0)))
                     if progress is not None:
-                        progress(_progress(writer.frames / rate, total, begun))
+                        progress(_progress(writer.frames / rate, total, started))
             if cancel is not None:
                 cancel.check()
             if not writer.frames:

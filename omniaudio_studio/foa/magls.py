@@ -24,6 +24,7 @@ _LOWEST = 200.0  # Hz; below it a measurement tells more of its loudspeaker than
 _HIGHEST = 18000.0  # Hz; above it there may be nothing to equalise
 _LIFT = 10.0 ** (12.0 / 20.0)  # the equaliser's largest gain over its mean
 _LEAD = 0.0005  # seconds kept before the first sound
+_ROUNDS = 2  # of equalising and cutting
 _SLOPE = 6  # bins over which the group delay is taken
 
 
@@ -109,8 +110,10 @@ def magnitude_least_squares(
             [_fit(given[:, ear], towards, weights, size, rate, transition) for ear in (0, 1)]
         )
     _extend_down(fitted, rate)
-    fitted *= _equaliser(fitted, rate)
-    return _cut(np.fft.irfft(fitted, size), taps, rate)
+    # More than once, since cutting takes some of the lowest tones away again.
+    for _ in range(_ROUNDS):
+        fitted *= _equaliser(np.fft.rfft(_cut(np.fft.irfft(fitted, size), taps, rate), size), rate)
+    return _cut(np.fft.irfft(fitted, size), taps, rate).astype(np.float32)
 
 
 def _fit(
@@ -191,7 +194,7 @@ def _minimum_phase(magnitude: NDArray[np.float64]) -> NDArray[np.complex128]:
     return np.asarray(np.exp(np.fft.rfft(cepstrum * fold)))
 
 
-def _cut(filters: NDArray[np.float64], taps: int, rate: int) -> NDArray[np.float32]:
+def _cut(filters: NDArray[np.float64], taps: int, rate: int) -> NDArray[np.float64]:
     """The ``taps`` samples from a little before the first sound, faded at both ends."""
     envelope = np.max(np.abs(filters), axis=(0, 1))
     loud = np.flatnonzero(envelope[: filters.shape[2] // 2] > 0.05 * envelope.max())
@@ -201,4 +204,4 @@ def _cut(filters: NDArray[np.float64], taps: int, rate: int) -> NDArray[np.float
     fade_in, fade_out = min(lead // 2, taps // 8), taps // 4
     window[:fade_in] = np.sin(np.linspace(0.0, np.pi / 2, fade_in, endpoint=False)) ** 2
     window[taps - fade_out :] = np.cos(np.linspace(0.0, np.pi / 2, fade_out)) ** 2
-    return (moved * window).astype(np.float32)
+    return np.asarray(moved * window)

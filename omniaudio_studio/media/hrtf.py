@@ -14,7 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from omniaudio_studio.errors import MediaError, MissingDependencyError, OutputError
+from omniaudio_studio.errors import (
+    MediaError,
+    MissingDependencyError,
+    MissingFileError,
+    OutputError,
+)
 from omniaudio_studio.files import reason, written_whole
 from omniaudio_studio.foa.binaural_filters import BinauralFilters, resample_filter
 from omniaudio_studio.foa.encoding import direction_vector
@@ -121,7 +126,7 @@ def cached_hrtf(path: str | Path) -> Path:
     check_file(file)
     folder = Path(platformdirs.user_cache_dir("omniaudio-studio", appauthor=False)) / "hrtf"
     kept = folder / f"{_sha256(file)}-{_DESIGN}.npz"
-    with suppress(MediaError):  # not there, or damaged: made again
+    with suppress(MissingFileError, MediaError):  # not there, or damaged: made again
         BinauralFilters.load(kept)
         with suppress(OSError):
             kept.touch()  # what is used stays longest
@@ -180,18 +185,23 @@ def _measurements(
     places = places - _positions(file, data, "ListenerPosition", count, default=(0.0, 0.0, 0.0))
     front = _positions(file, data, "ListenerView", count, default=(1.0, 0.0, 0.0))
     top = _positions(file, data, "ListenerUp", count, default=(0.0, 0.0, 1.0))
-    front = front / np.linalg.norm(front, axis=1, keepdims=True)
     left = np.cross(top, front)
+    if not np.all(np.linalg.norm(left, axis=1) > 1e-6):
+        raise MediaError(f"{file}: ListenerView and ListenerUp are no two directions")
+    front = front / np.linalg.norm(front, axis=1, keepdims=True)
     left /= np.linalg.norm(left, axis=1, keepdims=True)
     axes = np.stack([front, left, np.cross(front, left)], axis=1)
     seen = np.einsum("gij,gj->gi", axes, places)
     distance = np.linalg.norm(seen, axis=1)
-    if not np.isfinite(seen).all() or not (distance > 0).all():
-        raise MediaError(f"{file}: some source positions are not finite, or inside the head")
+    if not (distance > 1e-3).all():
+        raise MediaError(f"{file}: some source positions are inside the head")
     chosen = _one_distance(distance)
     directions = (seen[chosen] / distance[chosen, None]).T
     _check_coverage(file, directions)
-    delay = np.broadcast_to(np.asarray(data["Data.Delay"], dtype=np.float64), (count, 2))[chosen]
+    given = np.asarray(data["Data.Delay"], dtype=np.float64)
+    if given.shape not in ((1, 2), (count, 2)):
+        raise MediaError(f"{file}: Data.Delay has shape {given.shape}; expected ({count}, 2)")
+    delay = np.broadcast_to(given, (count, 2))[chosen]
     # HDF5 reads in ascending order of rows only, which these are.
     responses = np.asarray(recorded[chosen], dtype=np.float64)
     if not np.isfinite(responses).all() or not np.isfinite(delay).all():
@@ -242,6 +252,8 @@ def _positions(
     values = values.reshape(values.shape[0], -1) if values.ndim > 1 else values[None]
     if values.shape[0] not in (1, count) or values.shape[1] != 3:
         raise MediaError(f"{file}: {name} has shape {values.shape}; expected ({count}, 3)")
+    if not np.isfinite(values).all():
+        raise MediaError(f"{file}: some values of {name} are not finite")
     kind = _text(variable.attrs.get("Type"))
     if not kind and name == "ListenerUp" and "ListenerView" in data:  # its units are the view's
         variable = data["ListenerView"]
