@@ -27,11 +27,16 @@ class TileCache:
     """
 
     def __init__(self, draw: Draw, limit: int = 6_000_000) -> None:
-        self._draw, self._limit = draw, limit
+        self._draw, self.limit = draw, limit
         self._tiles: OrderedDict[tuple[object, ...], QPixmap] = OrderedDict()
         self._held = 0
         self.made = 0
         """Tiles drawn so far: the work done, for measurements."""
+
+    @property
+    def held_pixels(self) -> int:
+        """Device pixels kept now."""
+        return self._held
 
     def clear(self) -> None:
         """The curve or its colours changed."""
@@ -88,7 +93,7 @@ class TileCache:
         self.made += 1
         self._tiles[key] = tile
         self._held += tile.width() * tile.height()
-        while self._held > self._limit and len(self._tiles) > 1:
+        while self._held > self.limit and len(self._tiles) > 1:
             _, old = self._tiles.popitem(last=False)
             self._held -= old.width() * old.height()
         return tile

@@ -160,6 +160,8 @@ class TimelineWidget(QWidget):
         self.bar.setValue(round(view.start / view.duration * _BAR_STEPS) if view.duration else 0)
         self.bar.blockSignals(False)
         self.bar.setEnabled(shown < 1)
+        for button in (self.zoom_in, self.zoom_out, self.zoom_fit, self.more):
+            button.setEnabled(view.duration > 0)
 
     def _bar_moved(self, value: int) -> None:
         self.model.set_view(self.model.view.starting(value / _BAR_STEPS * self.model.duration))

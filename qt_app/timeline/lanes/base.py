@@ -260,7 +260,9 @@ class Lane(QWidget):
 
     def _drag_on(self) -> None:
         if self._drag is not None:
-            text = self._drag.move(self.time_at(self._mouse.x()), self._free)
+            # Beyond an edge the hand holds what is at the edge while the view scrolls.
+            x = min(max(self._mouse.x(), GUTTER), self.width())
+            text = self._drag.move(self.time_at(x), self._free)
             self.bubble.emit(text, self.mapToGlobal(self._mouse))
 
     def _finish(self, keep: bool) -> None:
