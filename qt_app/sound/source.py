@@ -24,11 +24,15 @@ class SoundSource:
         "field": four channels, AmbiX, heard binaurally. "plain": one or two channels, heard as they
         are. "mono": the first channel (W of a field) in both ears.
     path : Path
-        A sound file; its sample 0 is the clip's time zero. Any sample rate.
+        A sound file of any sample rate.
     label : str
         For people.
     gain_db : float, dB
         Applied to the source, for equal loudness among sources.
+    start : float, seconds
+        Where on the time line the file's first sample lies.
+    yaw : float, radians
+        For fields: the azimuth in the picture that is the file's front. It is turned there.
     """
 
     key: str
@@ -36,6 +40,8 @@ class SoundSource:
     path: Path
     label: str
     gain_db: float = 0.0
+    start: float = 0.0
+    yaw: float = 0.0
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -51,9 +57,11 @@ class SoundSource:
             "path": str(self.path),
             "label": self.label,
             "gain_db": self.gain_db,
+            "start": self.start,
+            "yaw": self.yaw,
         }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> SoundSource:
         """The inverse of `as_dict`."""
-        return cls(data["key"], data["kind"], Path(data["path"]), data["label"], data["gain_db"])
+        return cls(**{**data, "path": Path(data["path"])})

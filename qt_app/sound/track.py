@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from omniaudio_studio.errors import MediaError, MissingFileError, OmniAudioError
+from omniaudio_studio.foa.rotation import rotate_yaw
 from qt_app.sound.source import FIELD, MONO, SoundSource
 
 PIECE = 8192
@@ -50,6 +50,7 @@ class Track:
         self.gain = 10 ** (source.gain_db / 20)
         self.identity = identity(source)
         self.pieces: dict[int, Piece] = {}
+        self._shift = round(source.start * rate)
         self._silence = np.zeros((self.width, PIECE), dtype=np.float32)
         self._silence.setflags(write=False)
         self._failed: set[int] = set()
@@ -90,7 +91,7 @@ class Track:
         import soundfile
 
         path = self.source.path
-        start = index * PIECE
+        start = index * PIECE - self._shift
         try:
             # Opened for each piece: a file may be moved, replaced or deleted while it is heard.
             with soundfile.SoundFile(path) as file:
@@ -112,6 +113,8 @@ class Track:
             raise MediaError(f"cannot read {path.name}: {error}") from error
         if not np.isfinite(samples).all():
             samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
+        if self.width == 4 and self.source.yaw:
+            samples = rotate_yaw(samples, self.source.yaw)
         return samples
 
     def _span(self, file: object, start: int, stop: int) -> Piece:
@@ -145,10 +148,11 @@ class Track:
         return np.ascontiguousarray(resampled[offset : offset + PIECE].T, dtype=np.float32)
 
 
-def identity(source: SoundSource) -> tuple[str, str, Path, int, int]:
-    """Differs when the file's content may have changed."""
+def identity(source: SoundSource) -> tuple[object, ...]:
+    """Differs when pieces that were read may no longer hold; gain and label do not matter."""
+    what = (source.key, source.kind, source.path, source.start, source.yaw)
     try:
         stat = source.path.stat()
     except OSError:
-        return source.key, source.kind, source.path, 0, -1
-    return source.key, source.kind, source.path, stat.st_mtime_ns, stat.st_size
+        return (*what, 0, -1)
+    return (*what, stat.st_mtime_ns, stat.st_size)

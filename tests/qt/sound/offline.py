@@ -40,9 +40,9 @@ class Offline:
         self.reader = Reader(self.mixer, self.problems.append)
         self.tracks: list[Track] = []
 
-    def add(self, path: Path, kind: str, gain_db: float = 0.0) -> Track:
+    def add(self, path: Path, kind: str, **more: float) -> Track:
         """One more source; the first is heard."""
-        source = SoundSource(path.stem + kind, kind, path, path.stem, gain_db)
+        source = SoundSource(path.stem + kind, kind, path, path.stem, **more)
         self.tracks.append(Track(source, RATE))
         self.reader.set_tracks(self.tracks, self.tracks[0])
         self.read()

@@ -228,6 +228,40 @@ def test_the_end_stops(tmp_path: Path) -> None:
     assert offline.mixer.playing and heard[-1] == 0.5
 
 
+@pytest.mark.parametrize("rate", [RATE, 44_100])
+@pytest.mark.parametrize("start", [0.25, -0.25])
+def test_a_file_lies_where_it_starts(tmp_path: Path, start: float, rate: int) -> None:
+    time = np.arange(rate) / rate
+    path = write(tmp_path / "a.wav", 0.5 * np.sin(2 * np.pi * 100 * time)[None], rate)
+    offline = Offline(3.0)
+    offline.add(path, "plain", start=start)
+    offline.mixer.play()
+    heard = offline.run(2 * RATE)[0]
+    expected = np.zeros(2 * RATE)
+    first = round(start * RATE)
+    whole = sine(1.0, 100.0)[0]
+    expected[max(first, 0) : first + RATE] = whole[max(-first, 0) :]
+    quiet = 0 if rate == RATE else 300  # a resampled file rings where it begins and ends
+    for edge in (max(first, 0), first + RATE):
+        heard[edge - quiet : edge + quiet] = expected[edge - quiet : edge + quiet] = 0
+    np.testing.assert_allclose(heard[EDGE:], expected[EDGE:], atol=1e-4)
+
+
+def test_a_field_is_turned_into_the_picture(tmp_path: Path) -> None:
+    """The file's front lies 90 degrees to the left in the picture."""
+    from omniaudio_studio.foa.encoding import encode_plane_wave
+
+    signal = noise(1, 0.5)[0]
+    turned, given = Offline(0.5), Offline(0.5)
+    given.add(write(tmp_path / "a.wav", encode_plane_wave(signal, np.pi / 2, 0.0)), "field")
+    turned.add(
+        write(tmp_path / "b.wav", encode_plane_wave(signal, 0.0, 0.0)), "field", yaw=np.pi / 2
+    )
+    for offline in (given, turned):
+        offline.mixer.play()
+    np.testing.assert_allclose(turned.run(10_000), given.run(10_000), atol=1e-5)
+
+
 def test_a_shorter_file_is_followed_by_silence(tmp_path: Path) -> None:
     offline = Offline(1.0)
     offline.add(write(tmp_path / "a.wav", np.ones((2, 10_000)) * 0.5), "plain")
