@@ -94,6 +94,7 @@ class _State:
     dark = False
     mode: Mode = "system"
     follows = False
+    styled = False
 
 
 _state = _State()
@@ -143,8 +144,11 @@ def apply(app: QApplication, mode: str = "system") -> None:
     _state.mode = next((known for known in MODES if known == mode), "system")
     if not _state.follows:
         _follow_system()
-    if app.style() is None or app.style().objectName().lower() != "fusion":  # type: ignore[union-attr]
-        app.setStyle("Fusion")
+    if not _state.styled:
+        from qt_app.style import Style  # it uses this module
+
+        app.setStyle(Style())
+        _state.styled = True
     _use(app, _system_is_dark() if _state.mode == "system" else _state.mode == "dark")
 
 

@@ -80,6 +80,7 @@ class AboutDevice(QDialog):
         close.rejected.connect(self.reject)
         buttons = QHBoxLayout()
         buttons.setContentsMargins(20, 8, 20, 14)
+        buttons.setSpacing(8)
         for widget in (self._unload, refresh, copy):
             buttons.addWidget(widget)
         buttons.addStretch(1)
@@ -147,7 +148,7 @@ class AboutDevice(QDialog):
         self._body.addWidget(
             _wrapped(f"{self._device.get('chosen')}: {self._device.get('reason')}")
         )
-        for one in self._device.get("providers", ()):
+        for one in sorted(self._device.get("providers", ()), key=_rank):
             self._body.addWidget(_ProviderRow(one))
 
     def _add_bundles(self) -> None:
@@ -261,6 +262,11 @@ def _state(one: Mapping[str, Any]) -> str:
     if one.get("taken"):
         return "In use"
     return "Available" if one.get("available") else "Not here"
+
+
+def _rank(one: Mapping[str, Any]) -> int:
+    """What is used first, then what could be, then the rest."""
+    return 0 if one.get("taken") else (1 if one.get("available") else 2)
 
 
 def _versions(device: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from PyQt6.QtCore import QEvent, Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QKeyEvent, QPainter, QPaintEvent
@@ -31,93 +31,65 @@ _WORDS = {"error": "Problem", "warning": "Warning", "info": "Note", "good": "Don
 
 @dataclass(frozen=True)
 class Advice:
-    """A message for people: what happened, and what to do about it."""
+    """A message for people: what kind of trouble, what exactly, and what helps in this window."""
 
-    text: str
+    title: str
+    text: str = ""
     hint: str = ""
 
 
-# (error classes, pattern in the message) -> what to do. The first that fits counts; a message that
-# says by itself what to do has no hint here.
-_KNOWN: tuple[tuple[tuple[str, ...], str, Advice], ...] = (
+# (error classes, pattern in the message) -> what to call it. The first that fits counts. The core's
+# messages say what to do themselves; hints tell only what the window offers.
+_KNOWN: tuple[tuple[tuple[str, ...], str, str, str], ...] = (
     (
         (),
         r"disk is full|No space left",
-        Advice(
-            "The disk is full",
-            "Free some space, or choose another output folder; then press Retry on the jobs that "
-            "failed. What was finished before is whole.",
-        ),
+        "The disk is full",
+        "Then press Retry on the jobs that failed. What was finished before is whole.",
     ),
     (
         ("WorkerError",),
         r"killed|died|ended|exit",
-        Advice(
-            "Generating stopped unexpectedly",
-            "This clip's job was lost, everything else goes on. Retry it; if it happens again, the "
-            "machine may be short of memory: close other programs, or choose a shorter range.",
-        ),
+        "Generating stopped unexpectedly",
+        "Only this job was lost. Retry it; if it happens again the machine may be short of memory: "
+        "close other programs or choose a shorter range.",
     ),
-    (
-        ("BundleError",),
-        r"",
-        Advice(
-            "This model bundle cannot be used",
-            "Copy or download the bundle again, or choose another one in the settings.",
-        ),
-    ),
-    (
-        ("MissingDependencyError",),
-        r"",
-        Advice("A part of the installation is missing", "Install it, then start the app again."),
-    ),
+    (("WorkerError",), r"", "Generating failed", "Retry the job; everything else goes on."),
+    (("BundleError",), r"", "This model bundle cannot be used", ""),
+    (("MissingDependencyError",), r"", "A part of the installation is missing", ""),
     (
         ("DeviceError",),
         r"",
-        Advice(
-            "This device cannot be used",
-            'Choose the device "auto" in the settings. "About this device" shows what is there '
-            "and why.",
-        ),
+        "This device cannot be used",
+        '"About this device" shows what there is and why it was or was not taken.',
     ),
     (
         ("MissingFileError",),
         r"",
-        Advice(
-            "A file is not where it was",
-            "Bring it back, or point the clip to its new place with Locate in the library.",
-        ),
+        "A file is not where it was",
+        "A clip that has moved can be found again with Locate in the library.",
     ),
-    (("OutputExistsError",), r"already exists", Advice("The file is already there")),
-    (
-        ("OutputError",),
-        r"",
-        Advice("The result cannot be written", "Choose an output folder that you may write to."),
-    ),
-    (("MediaError",), r"", Advice("This clip cannot be read as it is")),
-    (("OptionError",), r"", Advice("A setting does not fit")),
+    (("OutputExistsError",), r"", "The file is already there", ""),
+    (("OutputError",), r"", "The result cannot be written", ""),
+    (("MediaError",), r"", "This clip cannot be used as it is", ""),
+    (("OptionError",), r"", "A setting does not fit", ""),
     (
         (),
         r"no (sound|audio) (device|output)|PortAudio",
-        Advice(
-            "There is no sound output",
-            "The picture plays without it. Connect headphones or choose an output below the "
-            "picture.",
-        ),
+        "There is no sound output",
+        "The picture plays without it. Connect headphones, then choose an output.",
     ),
     (
         (),
         r"OpenGL|GLX|shader",
-        Advice(
-            "The picture is drawn without the graphics card",
-            "Everything works, more slowly. A newer graphics driver usually brings it back.",
-        ),
+        "The picture is drawn without the graphics card",
+        "Everything works, more slowly. A newer graphics driver usually helps.",
     ),
 )
 
 
 def advise(message: str, kind: str = "") -> Advice:
-    """What a known kind of trouble is called, with the message, and what helps.
+    """What a known kind of trouble is called, what was said, and what helps.
 
     Parameters
     ----------
@@ -127,18 +99,20 @@ def advise(message: str, kind: str = "") -> Advice:
         Name of the error's class, where known.
     """
     message = " ".join(message.split())
-    for kinds, pattern, advice in _KNOWN:
-        fits = not kinds or kind in kinds
-        if fits and (not pattern or re.search(pattern, message, re.IGNORECASE)):
-            return replace(advice, text=f"{advice.text}: {message}" if message else advice.text)
-    return Advice(message[:1].upper() + message[1:])
+    sentence = message[:1].upper() + message[1:]
+    for kinds, pattern, title, hint in _KNOWN:
+        if (not kinds or kind in kinds) and (
+            not pattern or re.search(pattern, message, re.IGNORECASE)
+        ):
+            return Advice(title, sentence, hint)
+    return Advice(sentence)
 
 
 @dataclass
 class _Notice:
     kind: str
+    title: str
     text: str
-    hint: str
     details: str
     action: str
     run: Callable[[], None] | None
@@ -166,16 +140,12 @@ class NoticeBar(QFrame):
         self.setAccessibleName("Messages")
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         self._icon = QLabel()
+        self._title = QLabel()
         self._text = QLabel()
-        self._text.setWordWrap(True)
-        self._text.setTextFormat(Qt.TextFormat.PlainText)
-        self._text.setTextInteractionFlags(
-            Qt.TextInteractionFlag.TextSelectableByMouse
-            | Qt.TextInteractionFlag.TextSelectableByKeyboard
-        )
-        self._hint = QLabel()
-        self._hint.setWordWrap(True)
-        self._hint.setTextFormat(Qt.TextFormat.PlainText)
+        for label in (self._title, self._text):
+            label.setWordWrap(True)
+            label.setTextFormat(Qt.TextFormat.PlainText)
+            label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._details = QPlainTextEdit()
         self._details.setReadOnly(True)
         self._details.setAccessibleName("Details of the message")
@@ -214,8 +184,8 @@ class NoticeBar(QFrame):
     def _lay_out(self) -> None:
         words = QVBoxLayout()
         words.setSpacing(2)
+        words.addWidget(self._title)
         words.addWidget(self._text)
-        words.addWidget(self._hint)
         row = QHBoxLayout()
         row.setSpacing(8)
         row.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
@@ -233,10 +203,10 @@ class NoticeBar(QFrame):
 
     def post(
         self,
-        text: str,
+        title: str,
         kind: str = "info",
         *,
-        hint: str = "",
+        text: str = "",
         details: str = "",
         action: str = "",
         run: Callable[[], None] | None = None,
@@ -245,43 +215,52 @@ class NoticeBar(QFrame):
 
         Parameters
         ----------
-        text
+        title
             One sentence.
         kind
             "error", "warning", "info" or "good".
-        hint
-            What to do.
+        text
+            More of it: what exactly, what to do.
         details
-            For those who want to know more; folded.
+            For those who want to know all; folded.
         action, run
             A button's text and what it does.
         """
         kind = kind if kind in KINDS else "info"
         for place, old in enumerate(self._notices):
-            if (old.kind, old.text, old.hint) == (kind, text, hint):
+            if (old.kind, old.title, old.text) == (kind, title, text):
                 self._notices.append(self._notices.pop(place))
                 old.count += 1
                 old.details, old.action, old.run = details or old.details, action, run
                 break
         else:
-            self._notices.append(_Notice(kind, text, hint, details, action, run))
+            self._notices.append(_Notice(kind, title, text, details, action, run))
             del self._notices[:-MAX_NOTICES]
         self._shown = len(self._notices) - 1
         self._unfold.setChecked(False)
         self._show()
         self.count_changed.emit(len(self._notices))
 
-    def report(self, message: str, kind: str = "", details: str = "") -> None:
+    def report(
+        self,
+        message: str,
+        kind: str = "",
+        details: str = "",
+        *,
+        action: str = "",
+        run: Callable[[], None] | None = None,
+    ) -> None:
         """Tell an error of the core, by its message and the name of its class."""
         advice = advise(message, kind)
-        self.post(advice.text, "error", hint=advice.hint, details=details)
+        text = " ".join(part for part in (_closed(advice.text), advice.hint) if part)
+        self.post(advice.title, "error", text=text, details=details, action=action, run=run)
 
     def fault(self, summary: str, details: str) -> None:
         """Tell a fault of the app itself."""
         self.post(
             "Something in the app went wrong; your files are safe",
             "error",
-            hint="You can go on. If it happens again, please report it with the details.",
+            text="You can go on. If it happens again, please report it with the details.",
             details=f"{summary}\n\n{details}",
         )
 
@@ -313,7 +292,7 @@ class NoticeBar(QFrame):
     @property
     def text(self) -> str:
         """The sentence that is shown; empty where none is."""
-        return self._notices[self._shown].text if self._notices else ""
+        return self._notices[self._shown].title if self._notices else ""
 
     # Inside
 
@@ -328,10 +307,13 @@ class NoticeBar(QFrame):
         self._icon.setPixmap(icons.pixmap(_ICONS[notice.kind], 20, tint, ratio))
         self._icon.setAccessibleName(_WORDS[notice.kind])
         times = f" (×{notice.count})" if notice.count > 1 else ""
-        self._text.setText(notice.text + times)
-        self._text.setAccessibleName(f"{_WORDS[notice.kind]}: {notice.text}{times}")
-        self._hint.setText(notice.hint)
-        self._hint.setVisible(bool(notice.hint))
+        self._title.setText(notice.title + times)
+        self._title.setAccessibleName(f"{_WORDS[notice.kind]}: {notice.title}{times}")
+        font = self._title.font()
+        font.setBold(bool(notice.text))
+        self._title.setFont(font)
+        self._text.setText(notice.text)
+        self._text.setVisible(bool(notice.text))
         self._details.setPlainText(notice.details)
         self._unfold.setVisible(bool(notice.details))
         self._action.setText(notice.action)
@@ -392,3 +374,7 @@ class NoticeBar(QFrame):
         edge = "accent" if kind == "info" else kind
         painter.fillRect(0, 0, 4, self.height(), theme.colour(edge))
         painter.end()
+
+
+def _closed(sentence: str) -> str:
+    return sentence if not sentence or sentence[-1] in ".!?" else f"{sentence}."

@@ -1,0 +1,61 @@
+"""Fusion with edges that can be seen on dark surfaces, and dialog buttons without stock icons."""
+
+from __future__ import annotations
+
+from PyQt6.QtCore import QRectF, Qt
+from PyQt6.QtGui import QPainter, QPen
+from PyQt6.QtWidgets import QProxyStyle, QStyle, QStyleHintReturn, QStyleOption, QWidget
+
+from qt_app import theme
+
+_PRIMITIVE, _STATE = QStyle.PrimitiveElement, QStyle.StateFlag
+_BOXES = (_PRIMITIVE.PE_IndicatorCheckBox, _PRIMITIVE.PE_IndicatorItemViewItemCheck)
+
+
+class Style(QProxyStyle):
+    """Fusion takes its outlines from the window's colour made darker: on a dark one they vanish."""
+
+    def __init__(self) -> None:
+        super().__init__("Fusion")
+        self.setObjectName("fusion")
+
+    def styleHint(
+        self,
+        hint: QStyle.StyleHint,
+        option: QStyleOption | None = None,
+        widget: QWidget | None = None,
+        returnData: QStyleHintReturn | None = None,
+    ) -> int:
+        if hint == QStyle.StyleHint.SH_DialogButtonBox_ButtonsHaveIcons:
+            return 0
+        return super().styleHint(hint, option, widget, returnData)
+
+    def drawPrimitive(
+        self,
+        element: QStyle.PrimitiveElement,
+        option: QStyleOption | None,
+        painter: QPainter | None,
+        widget: QWidget | None = None,
+    ) -> None:
+        super().drawPrimitive(element, option, painter, widget)
+        if not theme.is_dark() or option is None or painter is None:
+            return
+        if element in _BOXES:
+            self._edge(painter, option, 2.0, focusable=False)
+        elif element == _PRIMITIVE.PE_FrameLineEdit:
+            self._edge(painter, option, 2.0, focusable=True)
+        elif element == _PRIMITIVE.PE_IndicatorRadioButton:
+            self._edge(painter, option, option.rect.width() / 2, focusable=False)
+
+    def _edge(
+        self, painter: QPainter, option: QStyleOption, radius: float, *, focusable: bool
+    ) -> None:
+        focused = focusable and bool(option.state & _STATE.State_HasFocus)
+        enabled = bool(option.state & _STATE.State_Enabled)
+        name = "accent" if focused else ("disabled" if enabled else "border")
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(theme.colour(name), 1.0))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.drawRoundedRect(QRectF(option.rect).adjusted(0.5, 0.5, -0.5, -0.5), radius, radius)
+        painter.restore()
