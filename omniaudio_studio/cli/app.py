@@ -13,6 +13,7 @@ import typer
 
 from omniaudio_studio import __version__
 from omniaudio_studio.cli import (
+    batch,
     binaural,
     demo,
     doctor,
@@ -60,6 +61,7 @@ def options(
 
 
 app.command("generate")(generate.generate)
+app.command("batch")(batch.batch)
 app.command("demo")(demo.demo)
 app.command("gui")(gui.gui)
 app.command("probe")(inspect.probe)

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from omniaudio_studio.cli import request_options as options
 from omniaudio_studio.cli.output import ProgressReport, note, print_json, seconds_text
 from omniaudio_studio.cli.running import run_cancellable
 from omniaudio_studio.errors import OptionError
-from omniaudio_studio.jobs.request import (
-    DEVICES,
-    PROJECTIONS,
-    STEREO_LAYOUTS,
-    SUBTYPES,
-    GenerateRequest,
-)
+from omniaudio_studio.jobs.request import GenerateRequest
 
 if TYPE_CHECKING:
     from omniaudio_studio.engine.cancel import CancelToken
     from omniaudio_studio.jobs.result import RunResult
-
-
-def _or(choices: Sequence[str]) -> str:
-    return ", ".join(choices)
 
 
 def _seconds_range(text: str) -> tuple[float, float]:
@@ -45,14 +35,12 @@ def generate(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="OUT.wav", help="The WAV to write.")
     ] = None,
-    bundle: Annotated[
-        str | None, typer.Option(help="Name or path of the model bundle (default: starter).")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Noise seed, 0 to 2^64 - 1.")] = None,
-    cfg: Annotated[float | None, typer.Option(help="Guidance scale, 0 to 100.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Sampler steps, 1 to 1000.")] = None,
-    start: Annotated[float | None, typer.Option(help="Seconds into the clip.")] = None,
-    duration: Annotated[float | None, typer.Option(help="Seconds to generate.")] = None,
+    bundle: options.Bundle = None,
+    seed: options.Seed = None,
+    cfg: options.Cfg = None,
+    steps: options.Steps = None,
+    start: options.Start = None,
+    duration: options.Duration = None,
     shots: Annotated[
         str | None,
         typer.Option(
@@ -61,27 +49,14 @@ def generate(
             '{"start": seconds, "cfg": ..., "seed": ...}.',
         ),
     ] = None,
-    projection: Annotated[
-        str | None, typer.Option(help=f"How the sphere lies in the picture: {_or(PROJECTIONS)}.")
-    ] = None,
-    stereo: Annotated[
-        str | None, typer.Option(help=f"Stereo layout: {_or(STEREO_LAYOUTS)}.")
-    ] = None,
-    rate: Annotated[int | None, typer.Option(help="Sample rate of the WAV (48000).")] = None,
-    subtype: Annotated[str | None, typer.Option(help=f"Samples: {_or(SUBTYPES)}.")] = None,
-    yaw: Annotated[
-        float | None,
-        typer.Option(help="Degrees, positive left: what is there becomes the front of the WAV."),
-    ] = None,
-    mix: Annotated[
-        float | None, typer.Option(help="Gain of the camera's own sound under the field (0).")
-    ] = None,
-    loudness: Annotated[
-        float | None, typer.Option(help="Integrated loudness to reach, LUFS; else level is kept.")
-    ] = None,
-    takes: Annotated[
-        int | None, typer.Option(help="Results with seeds SEED, SEED+1, ...: OUT-take2.wav ...")
-    ] = None,
+    projection: options.Projection = None,
+    stereo: options.Stereo = None,
+    rate: options.Rate = None,
+    subtype: options.Subtype = None,
+    yaw: options.Yaw = None,
+    mix: options.Mix = None,
+    loudness: options.Loudness = None,
+    takes: options.Takes = None,
     base: Annotated[
         Path | None,
         typer.Option(metavar="TAKE.wav", help="Keep this take but for the --base-range."),
@@ -89,19 +64,11 @@ def generate(
     base_range: Annotated[
         str | None, typer.Option(metavar="A-B", help="Seconds of the clip to roll again.")
     ] = None,
-    device: Annotated[str | None, typer.Option(help=f"Where it runs: {_or(DEVICES)}.")] = None,
-    feature_rate: Annotated[
-        float | None, typer.Option(help="Pictures per second that the model sees.")
-    ] = None,
-    overlay: Annotated[
-        bool, typer.Option("--overlay", help="Also OUT.overlay.mp4: the energy over the picture.")
-    ] = False,
-    plot: Annotated[
-        bool, typer.Option("--plot", help="Also OUT.png: direction and level over time.")
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace existing outputs.")
-    ] = False,
+    device: options.Device = None,
+    feature_rate: options.FeatureRate = None,
+    overlay: options.Overlay = False,
+    plot: options.Plot = False,
+    overwrite: options.Overwrite = False,
     sidecar: Annotated[
         Path | None,
         typer.Option("--from", metavar="OUT.json", help="Reproduce the sound of a sidecar."),
@@ -109,37 +76,35 @@ def generate(
     as_json: Annotated[bool, typer.Option("--json", help="The result as JSON.")] = False,
 ) -> None:
     """Generate spatial sound for CLIP: AmbiX WAV (W Y Z X, SN3D) with its sidecar OUT.json."""
-    chosen: dict[str, Any] = {
-        "bundle": bundle,
-        "seed": seed,
-        "cfg": cfg,
-        "steps": steps,
-        "start": start,
-        "duration": duration,
-        "projection": projection,
-        "stereo": stereo,
-        "rate": rate,
-        "subtype": subtype,
-        "yaw": yaw,
-        "mix": mix,
-        "loudness": loudness,
-        "takes": takes,
-        "base_take": base,
-        "base_range": None if base_range is None else _seconds_range(base_range),
-        "device": device,
-        "feature_rate": feature_rate,
-    }
-    chosen = {name: value for name, value in chosen.items() if value is not None}
-    if overlay or plot:
-        extra = [name for name, wanted in (("overlay", overlay), ("plot", plot)) if wanted]
-        chosen["deliverables"] = ("wav", *extra)
+    chosen = options.given(
+        bundle=bundle,
+        seed=seed,
+        cfg=cfg,
+        steps=steps,
+        start=start,
+        duration=duration,
+        projection=projection,
+        stereo=stereo,
+        rate=rate,
+        subtype=subtype,
+        yaw=yaw,
+        mix=mix,
+        loudness=loudness,
+        takes=takes,
+        base_take=base,
+        base_range=None if base_range is None else _seconds_range(base_range),
+        device=device,
+        feature_rate=feature_rate,
+        overlay=overlay,
+        plot=plot,
+    )
     if sidecar is not None:
         request = None
         given = [name for name in (*chosen, "shots" if shots else "") if name]
         changeable = {"device", "deliverables"}
-        options = {"base_take": "base"}
+        names = {"base_take": "base"}
         fixed = [
-            options.get(name, name).replace("_", "-") for name in given if name not in changeable
+            names.get(name, name).replace("_", "-") for name in given if name not in changeable
         ]
         if fixed:
             raise OptionError(

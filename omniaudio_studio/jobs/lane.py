@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -16,7 +15,6 @@ from omniaudio_studio.jobs.processes import process_mark
 from omniaudio_studio.jobs.protocol import Event
 from omniaudio_studio.jobs.queue import Job
 
-_CAN = "low_priority" in inspect.signature(WorkerClient).parameters
 LOG_BYTES = 4 << 20  # beyond that a log begins anew
 _FROM_OUTSIDE = (-9, -15, -2)  # a worker that somebody killed says nothing about the installation
 MAX_EARLY_DEATHS = 6  # of workers that never got ready
@@ -62,6 +60,7 @@ class Lane:
         self._client: WorkerClient | None = None
         self._name: str | None = None  # the job's, among the client's
         self._ready = False
+        self._sent = False  # whether a worker has the job in hand
         self._pid: int | None = None
 
     def start(self) -> str | None:
@@ -83,7 +82,7 @@ class Lane:
                 hiring.python,
                 log=log,
                 environment=hiring.environment,
-                **({"low_priority": hiring.low_priority} if _CAN else {}),
+                low_priority=hiring.low_priority,
             )
         self._client.start()
         if self._client.pid != self._pid:  # the one before died unheard
@@ -99,6 +98,8 @@ class Lane:
             If it is not valid, or the worker has gone.
         """
         assert self._client is not None
+        # To one that died unheard the client hands nothing: the next one gets it.
+        self._sent = self._ready and self._client.alive
         self._name = self._client.submit(job.request)
         self.job, self.cancelled_at, self.charged = job, None, False
         warm = self.warm == job.request.bundle
@@ -118,6 +119,7 @@ class Lane:
         for event in events:
             if event.kind == protocol.READY:
                 self._ready, self._pid = True, event.data.get("pid")
+                self._sent = self.job is not None
                 self.early_deaths = 0
             elif event.kind == protocol.DIED:
                 self._died(event.data.get("returncode"))
@@ -153,10 +155,10 @@ class Lane:
         return self.early_deaths >= MAX_EARLY_DEATHS
 
     def _died(self, code: int | None) -> None:
-        self.charged = self._ready
+        self.charged = self._sent
         if not self._ready:
             if code not in _FROM_OUTSIDE:
                 self.early_deaths += 1
             pause = 0.5 * 2 ** min(self.early_deaths, 4)
             self.not_before = time.monotonic() + min(pause, _LONGEST_PAUSE)
-        self._ready, self._pid, self.warm = False, None, None
+        self._ready, self._sent, self._pid, self.warm = False, False, None, None

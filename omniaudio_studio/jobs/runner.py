@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,9 @@ class QueueRunner:
     problem
         Why nothing is begun although jobs wait, None where all is well: workers that cannot be
         started (`resume` tries again), or a queue file that cannot be written.
+    recovered
+        Whether it is known what became of the jobs that another runner left running; nothing is
+        begun before.
     """
 
     def __init__(
@@ -90,7 +94,7 @@ class QueueRunner:
         self._stuck: str | None = None  # workers cannot be started
         self._storage: str | None = None  # the queue file cannot be written
         self._unwritten: list[Callable[[], Any]] = []
-        self._recovered = False
+        self.recovered = False
         self._created = time.monotonic()
         self._closed = False
         self._read: tuple[int, list[Job]] = (-1, [])
@@ -144,9 +148,9 @@ class QueueRunner:
         happened: list[Happening] = []
         self._write()
         try:
-            if not self._recovered:
+            if not self.recovered:
                 happened += self._recover()
-            if self._recovered:
+            if self.recovered:
                 self._stop_cancelled(happened)
                 happened += self._begin_jobs()
         except OutputError as error:
@@ -247,7 +251,7 @@ class QueueRunner:
             with suppress(OSError):
                 os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
         happened = [self._settle(job, died=False) for job in jobs]
-        self._recovered = True
+        self.recovered = True
         return happened
 
     def _begin_jobs(self) -> list[Happening]:
@@ -312,6 +316,13 @@ class QueueRunner:
         lane.device = device
         self._lanes[device] = lane
 
+    def _learn_length(self, lane: Lane, job: Job, seconds: float | None) -> None:
+        """Where nobody said how long a clip is, the first report does."""
+        if job.seconds is None and seconds:
+            length = job.request.start + seconds
+            lane.job = replace(job, clip_seconds=length)
+            self._note(lambda: self.queue.note(job.id, clip_seconds=length))
+
     def _stop_cancelled(self, happened: list[Happening]) -> None:
         running = [lane for lane in self._lanes.values() if lane.job is not None]
         if not running:
@@ -374,6 +385,7 @@ class QueueRunner:
             return [{"event": "started", "id": job_.id}]
         if event.kind == protocol.PROGRESS:
             clock.heard(data["stage"], data["done"], data["total"], data["eta"], now)
+            self._learn_length(lane, job_, clock.seconds)
             return [{"event": "progress", "id": job_.id}]
         if event.kind == protocol.PREVIEW:
             return [{"event": "preview", "id": job_.id, **data}]

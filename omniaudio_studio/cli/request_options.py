@@ -1,0 +1,59 @@
+"""Options that several verbs share: how sound is to be made. They become a GenerateRequest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from omniaudio_studio.jobs.request import DEVICES, PROJECTIONS, STEREO_LAYOUTS, SUBTYPES
+
+
+def _or(choices: Sequence[str]) -> str:
+    return ", ".join(choices)
+
+
+Bundle = Annotated[
+    str | None, typer.Option(help="Name or path of the model bundle (default: starter).")
+]
+Seed = Annotated[int | None, typer.Option(help="Noise seed, 0 to 2^64 - 1.")]
+Cfg = Annotated[float | None, typer.Option(help="Guidance scale, 0 to 100.")]
+Steps = Annotated[int | None, typer.Option(help="Sampler steps, 1 to 1000.")]
+Start = Annotated[float | None, typer.Option(help="Seconds into the clip.")]
+Duration = Annotated[float | None, typer.Option(help="Seconds to generate.")]
+Projection = Annotated[
+    str | None, typer.Option(help=f"How the sphere lies in the picture: {_or(PROJECTIONS)}.")
+]
+Stereo = Annotated[str | None, typer.Option(help=f"Stereo layout: {_or(STEREO_LAYOUTS)}.")]
+Rate = Annotated[int | None, typer.Option(help="Sample rate of the WAV (48000).")]
+Subtype = Annotated[str | None, typer.Option(help=f"Samples: {_or(SUBTYPES)}.")]
+Yaw = Annotated[
+    float | None,
+    typer.Option(help="Degrees, positive left: what is there becomes the front of the WAV."),
+]
+Mix = Annotated[
+    float | None, typer.Option(help="Gain of the camera's own sound under the field (0).")
+]
+Loudness = Annotated[
+    float | None, typer.Option(help="Integrated loudness to reach, LUFS; else level is kept.")
+]
+Takes = Annotated[
+    int | None, typer.Option(help="Results with seeds SEED, SEED+1, ...: OUT-take2.wav ...")
+]
+Device = Annotated[str | None, typer.Option(help=f"Where it runs: {_or(DEVICES)}.")]
+FeatureRate = Annotated[float | None, typer.Option(help="Pictures per second that the model sees.")]
+Overlay = Annotated[
+    bool, typer.Option("--overlay", help="Also OUT.overlay.mp4: the energy over the picture.")
+]
+Plot = Annotated[bool, typer.Option("--plot", help="Also OUT.png: direction and level over time.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
+
+
+def given(*, overlay: bool = False, plot: bool = False, **values: Any) -> dict[str, Any]:
+    """The fields of a request that were asked for on the command line; the others have defaults."""
+    chosen = {name: value for name, value in values.items() if value is not None}
+    extra = [name for name, wanted in (("overlay", overlay), ("plot", plot)) if wanted]
+    if extra:
+        chosen["deliverables"] = ("wav", *extra)
+    return chosen
