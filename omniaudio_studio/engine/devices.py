@@ -91,6 +91,37 @@ def choose_provider(device: str = "auto") -> ProviderChoice:
     return ProviderChoice(device, PROVIDERS[device], "asked for")
 
 
+def describe_devices(chosen: str) -> list[dict[str, Any]]:
+    """Every device: "device", provider "name", whether "available" and "taken", and "why".
+
+    Parameters
+    ----------
+    chosen
+        The device that is used, as in :attr:`ProviderChoice.device`.
+    """
+    rows = []
+    for device, provider in PROVIDERS.items():
+        problem = None if device == "cpu" else _problem(device)
+        if problem is not None:
+            why = problem
+        elif device == chosen:
+            why = "in use"
+        elif device == "cpu":
+            why = "works everywhere; takes what the other one lacks"
+        else:
+            why = f"works; choose it with the device {device}"
+        rows.append(
+            {
+                "device": device,
+                "name": provider,
+                "available": problem is None,
+                "taken": device == chosen,
+                "why": why,
+            }
+        )
+    return rows
+
+
 def quiet_runtime() -> Any:
     """The onnxruntime module, its own logging silenced: what matters comes as exceptions."""
     import onnxruntime

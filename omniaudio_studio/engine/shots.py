@@ -26,7 +26,7 @@ _COLUMNS = ("start", "end", "cfg", "seed")
 def find_shots(
     info: ClipInfo,
     *,
-    cancel: CancelToken | None = None,
+    cancel: Cancel | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> list[Segment]:
     """Find the cuts of a clip.

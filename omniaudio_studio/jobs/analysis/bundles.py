@@ -1,0 +1,44 @@
+"""Which model bundles are there?"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from omniaudio_studio.bundles.discovery import Found, scan_bundles
+from omniaudio_studio.jobs.analysis.tasks import Context
+
+MAX_CARD = 100_000  # characters
+
+
+def answer(context: Context) -> list[dict[str, Any]]:
+    """What the user chooses from; a bundle that cannot be read has a ``problem`` in one line."""
+    return [_row(item) for item in scan_bundles()]
+
+
+def _row(item: Found) -> dict[str, Any]:
+    path = str(item.path)
+    if item.bundle is None:
+        return {"name": item.path.stem, "title": item.path.stem, "path": path} | {
+            "problem": item.problem
+        }
+    manifest = item.bundle.manifest
+    return {
+        "name": manifest.name,
+        "title": manifest.title,
+        "version": manifest.version,
+        "path": path,
+        "demonstration": manifest.demonstration,
+        "licence": asdict(manifest.licence),
+        "sampler": {"cfg": manifest.sampler.cfg, "steps": manifest.sampler.steps},
+        "sample_rate": manifest.sample_rate,
+        "card": _card(item),
+        "problem": None,
+    }
+
+
+def _card(item: Found) -> str | None:
+    try:
+        return (item.path / "README.md").read_text(encoding="utf-8")[:MAX_CARD]
+    except (OSError, ValueError):
+        return None
