@@ -86,7 +86,11 @@ class Library(LibraryRows):
     def _fill(self, contents: library_file.LibraryContents) -> None:
         self._protected = contents.protected
         self._next_id = max(contents.next_id, self._next_id)
-        self._insert(0, contents.clips)
+        clips = []
+        for clip in contents.clips:
+            if self._keys.setdefault(clip.key, clip.id) == clip.id:
+                clips.append(clip)
+        self._insert(0, clips)
         self.is_loaded = True
         if contents.notice:
             self.notice.emit(contents.notice)
@@ -94,7 +98,7 @@ class Library(LibraryRows):
         if contents.current is not None:
             self.set_current(contents.current)
         self.check_files()
-        self._questions.look_at(clip.id for clip in contents.clips if clip.info is None)
+        self._questions.look_at(clip.id for clip in clips if clip.info is None)
         waiting, self._waiting = self._waiting, []
         for paths, row in waiting:
             self.add(paths, row)
@@ -257,8 +261,14 @@ class Library(LibraryRows):
         OptionError
             One line, where a value is not valid for one of them; nothing is changed then.
         """
+        self.change_each(dict.fromkeys(ids, values), label=label)
+
+    def change_each(
+        self, wanted: Mapping[int, Mapping[str, Any]], *, label: str | None = None
+    ) -> None:
+        """Change settings of some clips, of each its own values, in one step; see :meth:`change`."""
         changes: dict[int, dict[str, tuple[Any, Any]]] = {}
-        for number in ids:
+        for number, values in wanted.items():
             clip = self.clip(number)
             clip.settings.changed(**values)
             before = {name: getattr(clip.settings, name) for name in values}
