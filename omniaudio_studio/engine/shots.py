@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omniaudio_studio.engine.cancel import CancelToken
+from omniaudio_studio.cancel import Cancel
 from omniaudio_studio.errors import MissingFileError, OptionError
 from omniaudio_studio.jobs.request import MAX_SEED, Segment
 
