@@ -174,7 +174,7 @@ class Meters(QWidget):
         gap, apart = 5.0, 12.0
         width = (track.width() - gap * (len(CHANNELS) - 2) - apart) / len(CHANNELS)
         left = track.left() + index * (width + gap) + (apart - gap if index >= 4 else 0.0)
-        return QRectF(left, track.top(), width, track.height())
+        return QRectF(round(left), track.top(), round(left + width) - round(left), track.height())
 
     # Painting
 
@@ -186,10 +186,10 @@ class Meters(QWidget):
         if not self.bars.contains(event.rect()):
             self._paint_scale(painter)
             self._paint_names(painter)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for index in range(len(CHANNELS)):
             self._paint_bar(painter, index)
         if self.hasFocus():
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             painter.setPen(theme.colour("accent"))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)
@@ -241,7 +241,9 @@ class Meters(QWidget):
         bar, needle = self._bar(index), self.needles.needles[index]
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(theme.colour("meter high" if needle.over else "meter back"))
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.drawRoundedRect(QRectF(bar.left(), bar.top() - 9, bar.width(), 5), 2, 2)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         painter.fillRect(bar, theme.colour("meter back"))
         zones = ((FLOOR, _MID, "meter low"), (_MID, _HIGH, "meter mid"), (_HIGH, 0.0, "meter high"))
         for low, high, name in zones:

@@ -133,7 +133,8 @@ class TransportBar(QWidget):
         self.volume.setRange(QUIETEST * 2, 0)  # half decibels
         self.volume.setSingleStep(2)
         self.volume.setPageStep(12)
-        self.volume.setFixedWidth(110)
+        self.volume.setMinimumWidth(60)
+        self.volume.setMaximumWidth(120)
         self.volume.setAccessibleName("Volume")
         self.volume.setToolTip("Volume of what is heard; files keep their level")
         self.volume_text.setFixedWidth(
@@ -158,18 +159,17 @@ class TransportBar(QWidget):
         upper.addSpacing(4)
         upper.addWidget(self.duration)
         upper.addStretch(1)
-        upper.addWidget(self.volume)
+        upper.addWidget(self.volume, 1)
         upper.addWidget(self.volume_text)
         problem = QHBoxLayout(self.warning)
         problem.setContentsMargins(0, 0, 0, 0)
         problem.addWidget(self.warning_icon)
-        problem.addWidget(self.warning_text)
+        problem.addWidget(self.warning_text, 1)
         lower = QHBoxLayout()
         lower.setSpacing(6)
         lower.addWidget(self.sources, 0)
         lower.addWidget(self.no_sources)
         lower.addStretch(1)
-        lower.addWidget(self.warning)
         lower.addWidget(self.hrtf)
         lower.addWidget(self.device)
         layout = QVBoxLayout(self)
@@ -177,6 +177,7 @@ class TransportBar(QWidget):
         layout.setSpacing(4)
         layout.addLayout(upper)
         layout.addLayout(lower)
+        layout.addWidget(self.warning)
 
     def _connect(self) -> None:
         player = self.player
@@ -259,6 +260,8 @@ class TransportBar(QWidget):
     def set_looping(self, on: bool) -> None:
         """Repeat the range (or the clip), or not."""
         self._use_loop(on)
+        on = self.player.loop is not None
+        self._show_loop(self.player.loop)
         self.loop_toggled.emit(on)
 
     def select_source(self, number: int) -> None:
@@ -342,6 +345,7 @@ class TransportBar(QWidget):
 
     def _show_loop(self, loop: object) -> None:
         self.loop.setChecked(loop is not None)
+        self.loop.setIcon(icon("loop", None if loop is None else "accent"))
 
     def _show_volume(self, db: float) -> None:
         self.volume.blockSignals(True)
