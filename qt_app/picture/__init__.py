@@ -1,1 +1,1 @@
-"""The 360 picture: where the viewer looks, decoding that follows a clock, drawing by GL or without."""
+"""The 360 picture: where the viewer looks, decoding slaved to a clock, drawing by GL or without."""

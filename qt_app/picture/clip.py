@@ -1,0 +1,89 @@
+"""What the picture needs to know of a clip: where it is and how the sphere lies in its pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omniaudio_studio.panorama.projection import Projection
+from omniaudio_studio.panorama.views import SOURCES, source_projection
+
+# A flat clip does not say how wide its camera saw.
+FLAT_FOV = 90.0
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """How the sphere lies in a picture of one eye.
+
+    Attributes
+    ----------
+    projection : str
+        One of ``panorama.views.SOURCES``.
+    hfov : float
+        Of "flat": horizontal field of view, degrees.
+    fisheye_fov : float or None
+        Of "dual-fisheye": each lens's field of view, degrees; None: the usual.
+    """
+
+    projection: str = "equirectangular"
+    hfov: float = FLAT_FOV
+    fisheye_fov: float | None = None
+
+    def sized(self, width: int, height: int) -> Projection:
+        """As a projection of pictures of this size."""
+        return source_projection(
+            self.projection,
+            (width, height),
+            hfov=self.hfov if self.projection == "flat" else None,
+            fisheye_fov=self.fisheye_fov if self.projection == "dual-fisheye" else None,
+        )
+
+
+@dataclass(frozen=True)
+class ShownClip:
+    """A clip to look at.
+
+    Attributes
+    ----------
+    path : Path
+    start_time : float
+        The first picture's time in the file, seconds; all other times count from it.
+    duration : float
+        Seconds; 0 where it is not known.
+    stereo : str
+        "mono", "top-bottom" or "left-right".
+    left_eye_first : bool
+        Whether the upper (or left) half is the left eye, the one that is shown.
+    mapped : Mapped
+    """
+
+    path: Path
+    start_time: float = 0.0
+    duration: float = 0.0
+    stereo: str = "mono"
+    left_eye_first: bool = True
+    mapped: Mapped = Mapped()
+
+    @classmethod
+    def from_info(cls, info: Mapping[str, Any]) -> ShownClip:
+        """From ``ClipInfo.as_dict()``, with "hfov" and "fisheye_fov" (degrees) where known.
+
+        What cannot be mapped onto the sphere (VR180, meshes, ...) is shown flat.
+        """
+        projection = str(info.get("projection", "equirectangular"))
+        lens = info.get("fisheye_fov")
+        return cls(
+            path=Path(info["path"]),
+            start_time=float(info.get("start_time") or 0.0),
+            duration=float(info.get("duration") or 0.0),
+            stereo=str(info.get("stereo", "mono")),
+            left_eye_first=bool(info.get("left_eye_first", True)),
+            mapped=Mapped(
+                projection if projection in SOURCES else "flat",
+                float(info.get("hfov") or FLAT_FOV),
+                None if lens is None else float(lens),
+            ),
+        )
