@@ -178,14 +178,19 @@ def _check_same(job: Job, values: Mapping[str, Any]) -> None:
     wanted = absolute(GenerateRequest(job.request.clip, job.request.output, **values).validate())
     # Shots may have been found for it, which is no option that differs.
     have = replace(job.request, segments=())
-    if have != wanted:
-        names = [
-            name for name in wanted.as_dict() if wanted.as_dict()[name] != have.as_dict()[name]
-        ]
-        raise OptionError(
-            f"{job.request.clip.name} is in the batch with another {names[0].replace('_', ' ')} "
-            f"({have.as_dict()[names[0]]}); leave the options out, or choose another folder"
-        )
+    if have == wanted:
+        return
+    there, here = have.as_dict(), wanted.as_dict()
+    name = next(name for name in here if here[name] != there[name])
+
+    def said(value: Any) -> str:
+        return "the default" if value is None else str(value)
+
+    raise OptionError(
+        f"{job.request.clip.name} is in the batch with {said(there[name])} for "
+        f"{name.replace('_', ' ')}, not {said(here[name])}; leave the options as they were, or "
+        "choose another folder"
+    )
 
 
 def _clips(count: int) -> str:
