@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from omniaudio_studio.errors import MissingFileError, OptionError, OutputError, OutputExistsError
-from omniaudio_studio.jobs.staging import Staging, check_distinct, remove_all, require_file
+from omniaudio_studio.jobs.staging import (
+    Staging,
+    check_distinct,
+    finish,
+    remove_all,
+    require_file,
+)
 
 
 def names(folder: Path) -> set[str]:
@@ -124,3 +130,94 @@ def test_a_missing_file_and_a_folder_are_told_apart(tmp_path: Path) -> None:
         require_file(tmp_path / "no.mp4", "the clip")
     with pytest.raises(MissingFileError, match="is a folder"):
         require_file(tmp_path, "the clip")
+
+
+def stopped_after(monkeypatch: pytest.MonkeyPatch, moves: int) -> None:
+    """Let the process "die" before the move number ``moves`` (from 0)."""
+    replace, seen = Path.replace, [0]
+
+    def dying(self: Path, target: Path) -> Path:
+        seen[0] += 1
+        if seen[0] > moves:
+            raise KeyboardInterrupt
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", dying)
+
+
+@pytest.mark.parametrize("moves", range(7))
+def test_a_commit_killed_anywhere_is_finished_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moves: int
+) -> None:
+    finals = [tmp_path / name for name in ("a.wav", "a.json", "a-take2.wav")]
+    finals[0].write_text("old")
+    finals[2].write_text("old")
+    staging = Staging(finals, overwrite=True).__enter__()
+    first = staging.folder
+    for final in finals:
+        staging.path(final).write_text("new")
+    with monkeypatch.context() as patch:
+        # The clean-up after the failure does not run either: it is a kill.
+        patch.setattr("omniaudio_studio.jobs.staging._put_back", _die)
+        stopped_after(patch, moves)
+        if moves < 5:
+            with pytest.raises((KeyboardInterrupt, _KilledError)):
+                staging.commit()
+        else:
+            staging.commit()
+    assert finish(first, finals)
+    assert [final.read_text() for final in finals] == ["new"] * 3
+    assert names(tmp_path) == {"a.wav", "a.json", "a-take2.wav"}
+    # What is finished can be finished again.
+    assert not finish(first, finals)
+    assert [final.read_text() for final in finals] == ["new"] * 3
+
+
+class _KilledError(Exception):
+    pass
+
+
+def _die(*_: object) -> None:
+    raise _KilledError
+
+
+@pytest.mark.parametrize("moves", range(1, 4))
+def test_undoing_a_commit_killed_anywhere_still_leads_to_all_or_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moves: int
+) -> None:
+    finals = [tmp_path / name for name in ("a.wav", "a.json", "a.png")]
+    finals[0].write_text("old")
+    staging = Staging(finals, overwrite=True).__enter__()
+    for final in finals:
+        staging.path(final).write_text("new")
+    replace, undone = Path.replace, [0]
+
+    def failing(self: Path, target: Path) -> Path:
+        if target == finals[2]:
+            raise OSError(errno.EIO, "Input/output error")
+        if self in finals and target.parent.name.endswith(".whole"):
+            undone[0] += 1
+            if undone[0] >= moves:
+                raise _KilledError
+        return replace(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", failing)
+        with pytest.raises((_KilledError, OSError)):
+            staging.commit()
+    if staging.folder.name.endswith(".whole"):
+        assert finish(staging.folder, finals)
+        assert [final.read_text() for final in finals] == ["new"] * 3
+    else:
+        assert not finish(staging.folder, finals)
+        assert names(tmp_path) == {"a.wav"}
+        assert finals[0].read_text() == "old"
+    assert not [name for name in names(tmp_path) if name.startswith(".")]
+
+
+def test_a_half_written_folder_is_thrown_away(tmp_path: Path) -> None:
+    finals = [tmp_path / "a.wav", tmp_path / "a.json"]
+    staging = Staging(finals).__enter__()
+    staging.path(finals[0]).write_text("half")
+    assert not finish(staging.folder, finals)
+    assert names(tmp_path) == set()
