@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from PyQt6.QtCore import QRectF, Qt
 from PyQt6.QtGui import QPainter, QPen
-from PyQt6.QtWidgets import QProxyStyle, QStyle, QStyleHintReturn, QStyleOption, QWidget
+from PyQt6.QtWidgets import (
+    QProxyStyle,
+    QStyle,
+    QStyleHintReturn,
+    QStyleOption,
+    QStyleOptionComplex,
+    QWidget,
+)
 
 from qt_app import theme
 
@@ -47,12 +54,24 @@ class Style(QProxyStyle):
         elif element == _PRIMITIVE.PE_IndicatorRadioButton:
             self._edge(painter, option, option.rect.width() / 2, focusable=False)
 
+    def drawComplexControl(
+        self,
+        control: QStyle.ComplexControl,
+        option: QStyleOptionComplex | None,
+        painter: QPainter | None,
+        widget: QWidget | None = None,
+    ) -> None:
+        super().drawComplexControl(control, option, painter, widget)
+        spin = control == QStyle.ComplexControl.CC_SpinBox
+        if spin and theme.is_dark() and option is not None and painter is not None:
+            self._edge(painter, option, 2.0, focusable=True)
+
     def _edge(
         self, painter: QPainter, option: QStyleOption, radius: float, *, focusable: bool
     ) -> None:
         focused = focusable and bool(option.state & _STATE.State_HasFocus)
         enabled = bool(option.state & _STATE.State_Enabled)
-        name = "accent" if focused else ("disabled" if enabled else "border")
+        name = "accent" if focused else ("field edge" if enabled else "border")
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(QPen(theme.colour(name), 1.0))

@@ -84,6 +84,7 @@ class TrackingPage(QScrollArea):
         port.addWidget(self._network)
         port.addStretch(1)
         flips = QHBoxLayout()
+        flips.setSpacing(14)
         for box in self._flips:
             flips.addWidget(box)
         flips.addStretch(1)
@@ -97,6 +98,7 @@ class TrackingPage(QScrollArea):
         column.addWidget(heading("Send the look"))
         column.addWidget(self._send)
         target = QHBoxLayout()
+        target.setSpacing(8)
         target.addWidget(self._send_host, 1)
         target.addWidget(self._send_port)
         out = _form()
