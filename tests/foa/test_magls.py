@@ -108,6 +108,7 @@ def test_a_coloured_loudspeaker_does_not_colour_the_filters() -> None:
     assert np.abs(change).max() < 1.0
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of its use of SciPy
 def test_agrees_with_spaudiopy_on_an_even_grid() -> None:
     """Magnitudes per channel, up to the equalisation that only ours has."""
     decoder = pytest.importorskip("spaudiopy.decoder")
