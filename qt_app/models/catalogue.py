@@ -16,9 +16,6 @@ from qt_app.models.settings import sentence
 NO_COMMERCIAL_USE = "No commercial use"
 _PRIORITY = 30  # a short list, and the settings wait for it
 
-# Which provider of the inference library a device of a request is.
-_PROVIDERS = {"cpu": "CPU", "cuda": "CUDA", "directml": "Dml", "coreml": "CoreML"}
-
 
 @dataclass(frozen=True)
 class BundleChoice:
@@ -51,6 +48,14 @@ class BundleChoice:
     steps: int | None = None
     card: str | None = None
     problem: str | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why it cannot be used, as a sentence without its path, which is read elsewhere."""
+        text = self.problem or ""
+        for start in (str(self.path / "bundle.json"), str(self.path)):
+            text = text.removeprefix(f"{start}: ")
+        return sentence(text) if text else ""
 
     @property
     def licence_line(self) -> str:
@@ -105,7 +110,7 @@ class Catalogue(QObject):
         """Why a bundle cannot be used; None where it can, or nothing is known yet."""
         choice = self.bundle(value)
         if choice is not None:
-            return None if choice.problem is None else sentence(choice.problem)
+            return None if choice.problem is None else choice.reason
         if not self.is_known or Path(value).name != value:  # a path is looked at by the worker
             return None
         return f"There is no model {value!r} on this machine. Choose another one."
@@ -145,12 +150,11 @@ class Catalogue(QObject):
         self.changed.emit()
 
     def _devices(self, found: dict[str, Any]) -> None:
-        providers = {str(item["name"]).lower(): item for item in found.get("providers", [])}
+        rows = {str(item.get("device")): item for item in found.get("providers", [])}
         choices = [DeviceChoice("auto", True, str(found.get("reason") or ""))]
         for device in DEVICES[1:]:
-            wanted = _PROVIDERS[device].lower()
-            item = next((p for name, p in providers.items() if name.startswith(wanted)), None)
-            there = item is not None and bool(item.get("available"))
-            choices.append(DeviceChoice(device, there, str((item or {}).get("why") or "")))
+            row = rows.get(device)
+            there = None if row is None else bool(row["available"])
+            choices.append(DeviceChoice(device, there, str((row or {}).get("why") or "")))
         self.devices = tuple(choices)
         self.changed.emit()

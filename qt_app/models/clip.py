@@ -175,7 +175,7 @@ def projection_problem(info: Mapping[str, Any]) -> str | None:
     projection = info["projection"]
     if projection in PROJECTIONS and projection != "flat":
         return None
-    size = f"{info['width']} x {info['height']}"
+    size = f"{info['width']} × {info['height']}"
     if projection == "flat":
         if info.get("projection_source") == "declared":
             return "Declared as flat. Sound all around needs a 360 clip."

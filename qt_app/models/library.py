@@ -266,7 +266,7 @@ class Library(LibraryRows):
     def change_each(
         self, wanted: Mapping[int, Mapping[str, Any]], *, label: str | None = None
     ) -> None:
-        """Change settings of some clips, of each its own values, in one step; see :meth:`change`."""
+        """Change settings of clips, of each its own, in one step; see :meth:`change`."""
         changes: dict[int, dict[str, tuple[Any, Any]]] = {}
         for number, values in wanted.items():
             clip = self.clip(number)

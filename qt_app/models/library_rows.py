@@ -205,7 +205,7 @@ def facts(clip: Clip) -> list[str]:
     info = clip.info
     if info is None:
         return []
-    lines = [time_text(info["duration"]), f"{info['width']} x {info['height']}"]
+    lines = [time_text(info["duration"]), f"{info['width']} × {info['height']}"]
     projection = PROJECTION_NAMES.get(info["projection"], info["projection"])
     if info["stereo"] != "mono":
         projection += f", stereo {STEREO_NAMES.get(info['stereo'], info['stereo'])}"

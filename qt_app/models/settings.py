@@ -196,7 +196,10 @@ def range_problem(settings: ClipSettings, seconds: float | None) -> str | None:
 def told_of(path: Path, message: str) -> str:
     """A message about a file, for where its name is read already."""
     for name in (str(path), path.name):
-        message = message.removeprefix(name).lstrip(" :")
+        if message.startswith(f"{name}: "):
+            message = message[len(name) + 2 :]
+        elif message.startswith(f"{name} "):
+            message = f"it {message[len(name) + 1 :]}"
     return sentence(message)
 
 

@@ -84,7 +84,7 @@ class BundleField(SettingField):
                 assert item is not None
                 item.setEnabled(False)
         broken = [choice for choice in self._catalogue.bundles if choice.problem is not None]
-        told = [f"{choice.title} cannot be used. {sentence(choice.problem or '')}" for choice in broken]
+        told = [f"{item.title} cannot be used. {item.reason}" for item in broken]
         if self._catalogue.problem is not None:
             told.append(self._catalogue.problem)
         self.broken.setText("\n".join(told))
@@ -97,7 +97,8 @@ class BundleField(SettingField):
         self._show()
 
     def _show(self) -> None:
-        same, value = common(self._settings, "bundle") if self._settings else (False, None)
+        same, found = common(self._settings, "bundle") if self._settings else (False, None)
+        value = str(found)
         choice = self._catalogue.bundle(value) if same else None
         self.combo.setPlaceholderText(SEVERAL_TEXT if self._settings and not same else "")
         at = -1
@@ -106,17 +107,18 @@ class BundleField(SettingField):
         elif same:
             at = self.combo.findData(value)
             if at < 0:
-                self.combo.addItem(str(value), value)
+                self.combo.addItem(value, value)
                 at = self.combo.count() - 1
         self.combo.setCurrentIndex(at)
         self.row.show_problem((same and self._catalogue.bundle_problem(value)) or "")
         self.demonstration.setVisible(choice is not None and choice.demonstration)
         self.no_commerce.setVisible(choice is not None and not choice.commercial)
         line = "" if choice is None or not choice.licence else f"Licence: {choice.licence}."
-        if choice is not None and choice.notice:
+        if choice is not None and choice.notice and not choice.commercial:
             line = f"{line} {sentence(choice.notice)}".strip()
         self.licence.setText(line)
         self.licence.setVisible(bool(line))
+        self.licence.setToolTip("" if choice is None else choice.notice)
         self.combo.setToolTip("" if choice is None else _tip(choice))
         self.shown.emit(choice)
 
@@ -128,9 +130,11 @@ class BundleField(SettingField):
 def _tip(choice: BundleChoice) -> str:
     lines = [choice.title, str(choice.path)]
     if choice.problem is not None:
-        lines.append(sentence(choice.problem))
+        lines.append(choice.reason)
     if choice.demonstration:
         lines.append(DEMONSTRATION_TIP)
     if choice.licence_line:
         lines.append(choice.licence_line)
+    if choice.notice:
+        lines.append(sentence(choice.notice))
     return "\n".join(lines)

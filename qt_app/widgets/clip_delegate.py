@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PyQt6.QtCore import QModelIndex, QRect, QRectF, QSize, Qt, pyqtSignal
-from PyQt6.QtGui import QColor, QFontMetrics, QPainter, QPainterPath, QPen
+from PyQt6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPainterPath, QPen
 from PyQt6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from qt_app import icons, theme
@@ -103,7 +103,7 @@ class ClipDelegate(QStyledItemDelegate):
         self, painter: QPainter, option: QStyleOptionViewItem, place: QRect, text: str
     ) -> None:
         """The length in the picture's corner."""
-        font = option.font
+        font = QFont(option.font)  # a copy: the option's own is every row's
         font.setPointSizeF(font.pointSizeF() * 0.82)
         metrics = QFontMetrics(font)
         box = QRectF(0, 0, metrics.horizontalAdvance(text) + 8, metrics.height() + 1)

@@ -103,6 +103,8 @@ class Row(QWidget):
         What is labelled.
     focus
         The part of the editor that gets the focus from the label; the editor itself where None.
+    high
+        The editor has several lines: the label goes beside the first.
     """
 
     def __init__(
@@ -112,6 +114,7 @@ class Row(QWidget):
         *,
         focus: QWidget | None = None,
         tip: str = "",
+        high: bool = False,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
@@ -134,11 +137,18 @@ class Row(QWidget):
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(GAP)
         grid.setVerticalSpacing(2)
-        grid.addWidget(self.label, 0, 0, Qt.AlignmentFlag.AlignVCenter)
+        align = Qt.AlignmentFlag
+        grid.addWidget(self.label, 0, 0, align.AlignTop if high else align.AlignVCenter)
         grid.addWidget(editor, 0, 1)
         grid.addWidget(self.message, 1, 1)
         grid.addWidget(self.note, 2, 1)
         grid.setColumnStretch(1, 1)
+
+    def add_beside(self, widget: QWidget) -> None:
+        """One more control behind the editor."""
+        grid = self.layout()
+        assert isinstance(grid, QGridLayout)
+        grid.addWidget(widget, 0, 2)
 
     def show_problem(self, text: str) -> None:
         """Say what is wrong; nothing where empty."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtCore import QSize, Qt, pyqtSignal
 from PyQt6.QtGui import QFocusEvent, QKeyEvent, QValidator, QWheelEvent
 from PyQt6.QtWidgets import QAbstractSpinBox, QLineEdit, QWidget
 
@@ -141,6 +141,7 @@ class NumberEdit(QAbstractSpinBox):
         self._several = False
         self._shown = ""
         self._empty_text = ""
+        self.several_text = SEVERAL_TEXT
         self.base: float = 0.0  # where the arrows start from when there is no value
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # the wheel scrolls the panel instead
         self.setKeyboardTracking(False)
@@ -172,7 +173,7 @@ class NumberEdit(QAbstractSpinBox):
     def _write(self) -> None:
         text = "" if self._value is None else self.reading.text(self._value)
         line = self._line()
-        line.setPlaceholderText(SEVERAL_TEXT if self._several else self._empty_text)
+        line.setPlaceholderText(self.several_text if self._several else self._empty_text)
         self._shown = text
         if line.text() != text:
             line.setText(text)
@@ -219,6 +220,11 @@ class NumberEdit(QAbstractSpinBox):
 
     # Qt's hooks ------------------------------------------------------------------------------
 
+    def sizeHint(self) -> QSize:
+        """As high as the choices beside it."""
+        hint = super().sizeHint()
+        return QSize(hint.width(), max(hint.height(), self.fontMetrics().height() + 10))
+
     def stepBy(self, steps: int) -> None:
         """Arrows and page keys: the next value, committed at once."""
         typed, problem = self._read()
@@ -227,10 +233,7 @@ class NumberEdit(QAbstractSpinBox):
             start = self.base
         value = start + steps * self.reading.step
         value = min(max(value, self.reading.lowest), self.reading.highest)
-        if isinstance(self.reading.step, int):
-            value = int(value)
-        else:
-            value = round(value, 9)
+        value = int(value) if isinstance(self.reading.step, int) else round(value, 9)
         if self._check(value) is None:
             self._commit(value)
             self._line().selectAll()

@@ -30,10 +30,8 @@ class ShotsField(SettingField):
         self.row = Row("Shots", beside(self.box, self.button), focus=self.box)
         self.box.setAccessibleName("Use shots")
         self._column.addWidget(self.row)
-        self.box.clicked.connect(
-            lambda: self._edit("use_shots", self.box.checkState().value != 0)
-        )
-        self.button.clicked.connect(lambda: (self.stopped if self._searching else self.wanted).emit())
+        self.box.clicked.connect(lambda: self._edit("use_shots", self.box.checkState().value != 0))
+        self.button.clicked.connect(self._clicked)
 
     def show_settings(self, settings: Sequence[ClipSettings]) -> None:
         """On or off, and how many there are."""
@@ -53,6 +51,9 @@ class ShotsField(SettingField):
                 text += f", {own} with {'its' if own == 1 else 'their'} own CFG or seed"
             text += "."
         self.row.show_note(text)
+
+    def _clicked(self) -> None:
+        (self.stopped if self._searching else self.wanted).emit()
 
     def show_search(self, part: float | None) -> None:
         """How far the search is, None where there is none."""

@@ -77,7 +77,9 @@ class NumberField(SettingField):
         super().__init__(name)
         self._empty = optional or ""
         self.edit = NumberEdit(
-            reading, check or (lambda value: problem_with(name, value)), optional=optional is not None
+            reading,
+            check or (lambda value: problem_with(name, value)),
+            optional=optional is not None,
         )
         self.edit.base = base
         self.row = Row(title, self.edit, tip=tip)
@@ -168,7 +170,7 @@ class SwitchField(SettingField):
         self.boxes: dict[str, QCheckBox] = {}
         holder = QWidget()
         line = QVBoxLayout(holder)
-        line.setContentsMargins(0, 2, 0, 2)
+        line.setContentsMargins(0, 0, 0, 2)
         line.setSpacing(4)
         for name, words, tip in switches:
             box = QCheckBox(words)
@@ -178,7 +180,7 @@ class SwitchField(SettingField):
             line.addWidget(box)
             self.boxes[name] = box
         self.holder = holder
-        self.row = Row(title, holder, focus=next(iter(self.boxes.values())))
+        self.row = Row(title, holder, focus=next(iter(self.boxes.values())), high=True)
         first_name, first_words, _ = switches[0]
         self.boxes[first_name].setAccessibleName(f"{title}: {first_words}")
         self._column.addWidget(self.row)

@@ -12,7 +12,7 @@ from PyQt6.QtWidgets import QSlider
 from omniaudio_studio.jobs.request import MAX_CFG, MAX_MIX, MAX_SEED
 from qt_app.icons import icon
 from qt_app.models.catalogue import BundleChoice
-from qt_app.models.settings import ClipSettings, problem_with, roll_seed
+from qt_app.models.settings import ClipSettings, problem_with
 from qt_app.widgets.form import CalmComboBox, Row, tool_button
 from qt_app.widgets.number_edit import (
     SEVERAL_TEXT,
@@ -27,6 +27,7 @@ from qt_app.widgets.setting_fields import OWN_TEXT, SettingField, beside, common
 
 SLIDER_CFG = 12.0  # the slider's end; more can be typed
 _TICKS = 10  # slider steps for 1
+_SEVERAL = "several"  # for narrow fields
 _USUAL_CFG = 4.0  # where the slider rests while the model is not known
 
 
@@ -58,6 +59,7 @@ class CfgField(SettingField):
             decimal(0.0, MAX_CFG, 0.5, 2), lambda value: problem_with("cfg", value), optional=True
         )
         self.edit.setFixedWidth(self.fontMetrics().horizontalAdvance("n") * 11)
+        self.edit.several_text = _SEVERAL
         self.own = tool_button("retry", "Use the model's own CFG")
         self.row = Row(
             "&CFG",
@@ -162,11 +164,6 @@ class SeedField(SettingField):
         self.row.show_problem(text)
 
 
-def new_seeds(ids: Sequence[int]) -> dict[int, int]:
-    """A seed of its own for each clip."""
-    return {number: roll_seed() for number in ids}
-
-
 OFF, DECIBELS, FACTOR = "off", "dB", "factor"
 _FIRST_GAIN = 10 ** (-12 / 20)  # what "on" begins with: heard, but behind the new field
 _QUIETEST = -80.0  # dB; below is off
@@ -218,6 +215,7 @@ class MixField(SettingField):
         for edit in (self.decibels, self.factor):
             edit.setFixedWidth(self.fontMetrics().horizontalAdvance("n") * 12)
             edit.base = _FIRST_GAIN
+            edit.several_text = _SEVERAL
             edit.setAccessibleName("Level of the camera's own sound")
         self.row = Row(
             "Camera soun&d",
