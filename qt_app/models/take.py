@@ -217,7 +217,7 @@ def is_of_clip(take: Take, clip: Path) -> bool:
 
 def take_order(take: Take) -> tuple[float, list[int | str]]:
     """Sort key: as they were made; those of one second as one counts ("take10" after "take9")."""
-    parts = re.split(r"(\d+)", take.wav.name)
+    parts = re.split(r"(\d+)", take.wav.stem)
     return (
         round(take.created.timestamp()),
         [int(part) if index % 2 else part for index, part in enumerate(parts)],
@@ -245,7 +245,7 @@ def matches(wav: Path, sha256: str, stopped: Callable[[], bool]) -> TakeState | 
 
 def free_name(wav: Path, taken: Callable[[Path], bool] = Path.exists) -> Path:
     """The next ``<stem>-take<n>.wav`` beside a take that neither exists nor is promised."""
-    stem = re.sub(r"-take\d+$", "", wav.stem)
+    stem = re.sub(r"(-take\d+)+$", "", wav.stem)
     number = 2
     while taken(made := wav.with_name(f"{stem}-take{number}.wav")):
         number += 1
