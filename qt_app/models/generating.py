@@ -1,0 +1,163 @@
+"""From the settings of clips to jobs of the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from PyQt6.QtCore import QObject, pyqtSignal
+
+from omniaudio_studio.errors import OptionError
+from omniaudio_studio.jobs.outputs import all_outputs
+from omniaudio_studio.jobs.request import GenerateRequest
+from qt_app.models.catalogue import Catalogue
+from qt_app.models.clip import Clip
+from qt_app.models.library import Library
+from qt_app.models.outputs import next_output, output_folder
+from qt_app.models.preferences import Preferences
+from qt_app.models.queue import QueueModel
+from qt_app.models.settings import ClipSettings, roll_seed, seed_for_run, sentence
+from qt_app.models.takes import Take, TakesModel
+
+
+class Generating(QObject):
+    """Makes requests and queues them.
+
+    Signals
+    -------
+    queued(int)
+        So many jobs were given to the queue.
+    notice(str), problem(str)
+        One line for people.
+    """
+
+    queued = pyqtSignal(int)
+    notice = pyqtSignal(str)
+    problem = pyqtSignal(str)
+
+    def __init__(
+        self,
+        library: Library,
+        catalogue: Catalogue,
+        queue: QueueModel,
+        takes: TakesModel,
+        preferences: Preferences,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._library, self._catalogue, self._queue = library, catalogue, queue
+        self._takes, self._preferences = takes, preferences
+
+    def settings(self, clip: Clip) -> ClipSettings:
+        """The clip's settings, the preferred output folder filled in."""
+        settings = clip.settings
+        if settings.output_folder is None and self._preferences.output_folder is not None:
+            return replace(settings, output_folder=self._preferences.output_folder)
+        return settings
+
+    def output_folder(self, clip: Clip) -> Path:
+        """Where the clip's next takes go."""
+        return output_folder(clip.path, self.settings(clip))
+
+    def is_take_of(self, wav: Path, clip: Clip) -> bool:
+        """Whether a WAV is named and placed as a take of the clip."""
+        return wav.parent == self.output_folder(clip) and wav.stem.startswith(clip.path.stem)
+
+    def generate(self, ids: Iterable[int]) -> int:
+        """One job for each clip, with its own settings; returns how many.
+
+        A seed that is not locked is rolled anew and shown. Clips that cannot be generated for are
+        left out, and told of.
+        """
+        requests: list[GenerateRequest] = []
+        seconds: list[float | None] = []
+        left_out: list[str] = []
+        for number in ids:
+            clip = self._library.find(number)
+            if clip is None:
+                continue
+            reason = self._reason_against(clip)
+            if reason is None:
+                settings = self.settings(clip)
+                seed = seed_for_run(settings)
+                try:
+                    request = self._request(clip, replace(settings, seed=seed), requests)
+                except OptionError as error:
+                    reason = sentence(str(error))
+                else:
+                    self._library.set_seed(number, seed)
+                    requests.append(request)
+                    seconds.append(clip.seconds)
+            if reason is not None:
+                left_out.append(f"{clip.name}: {reason}")
+        for line in left_out[:3]:
+            self.problem.emit(line)
+        if len(left_out) > 3:
+            self.problem.emit(f"{len(left_out) - 3} more clips were left out")
+        return self._queue_up(requests, seconds)
+
+    def generate_grid(self, clip: Clip, wanted: Sequence[ClipSettings]) -> int:
+        """One job for each settings, all for one clip."""
+        requests: list[GenerateRequest] = []
+        reason = self._reason_against(clip)
+        if reason is not None:
+            self.problem.emit(f"{clip.name}: {reason}")
+            return 0
+        folder = self.settings(clip).output_folder
+        for settings in wanted:
+            try:
+                requests.append(
+                    self._request(clip, replace(settings, output_folder=folder), requests)
+                )
+            except OptionError as error:
+                self.problem.emit(f"{clip.name}: {sentence(str(error))}")
+                return 0
+        return self._queue_up(requests, [clip.seconds] * len(requests))
+
+    def reroll(self, take: Take, start: float, end: float) -> bool:
+        """Queue a part of a take again with a new seed; the rest is kept."""
+        try:
+            request = self._takes.reroll_request(take, start, end, roll_seed())
+        except OptionError as error:
+            self.problem.emit(str(error))
+            return False
+        return self._queue_up([request], [end - start]) == 1
+
+    def limit(self, clip: Clip, start: float, end: float) -> None:
+        """Generate only this range of the clip from now on."""
+        try:
+            self._library.change([clip.id], label="range", start=start, duration=end - start)
+        except OptionError as error:
+            self.problem.emit(str(error))
+
+    def use_settings(self, clip: Clip, values: dict[str, object]) -> None:
+        """Take over the settings of a take."""
+        try:
+            self._library.change([clip.id], label="a take's settings", **values)
+        except OptionError as error:
+            self.problem.emit(str(error))
+
+    def _reason_against(self, clip: Clip) -> str | None:
+        if clip.problem is not None:
+            return clip.problem
+        if clip.info is None:
+            return "It is still being looked at. Try again in a moment."
+        return self._catalogue.bundle_problem(clip.settings.bundle)
+
+    def _request(
+        self, clip: Clip, settings: ClipSettings, before: Sequence[GenerateRequest]
+    ) -> GenerateRequest:
+        promised = {path for request in before for path in all_outputs(request)}
+        output = next_output(
+            clip.path, settings, lambda path: path in promised or self._queue.taken(path)
+        )
+        return settings.request(clip.path, output)
+
+    def _queue_up(
+        self, requests: Sequence[GenerateRequest], seconds: Sequence[float | None]
+    ) -> int:
+        if requests:
+            self._queue.add(requests, list(seconds))
+            self.queued.emit(len(requests))
+        return len(requests)

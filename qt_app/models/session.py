@@ -1,0 +1,278 @@
+"""Everything that the window shows, put together: the one place where view-models meet.
+
+A clip is chosen in the library; its picture, its own sound, its shots and its takes follow
+(`listening`). Generate makes requests of the chosen clips' settings and gives them to the queue
+(`generating`); what the queue finishes becomes a take.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from PyQt6.QtCore import QObject, pyqtSignal
+
+from omniaudio_studio.jobs.request import Segment
+from qt_app.models.analysis import Analysis
+from qt_app.models.catalogue import Catalogue
+from qt_app.models.clip import Clip
+from qt_app.models.generating import Generating
+from qt_app.models.library import Library
+from qt_app.models.listening import Listening
+from qt_app.models.player import Player
+from qt_app.models.preferences import Preferences
+from qt_app.models.presets import Presets
+from qt_app.models.queue import QueueModel
+from qt_app.models.takes import TakesModel
+from qt_app.models.tracking import TrackingFollower
+from qt_app.picture.decoder import FrameSource
+from qt_app.picture.look import LookModel
+from qt_app.timeline.model import TimelineModel
+from qt_app.tracking.tracker import OscTracker
+
+QUEUE_FILE = "queue.sqlite"
+LOGS = "logs"
+
+
+class Session(QObject):
+    """All view-models of one window, connected.
+
+    Parameters
+    ----------
+    folder
+        The user's data folder for the app: library, presets, queue, marks, preferences, logs.
+
+    Signals
+    -------
+    told(str, str)
+        A message for people, and its kind: "error", "warning", "info" or "good".
+    hrtf_changed(object)
+        Another SOFA file is listened with, or None for the filters that ship.
+    """
+
+    told = pyqtSignal(str, str)
+    hrtf_changed = pyqtSignal(object)
+
+    def __init__(self, folder: Path, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.folder = folder
+        self.log_folder = folder / LOGS
+        self.log_folder.mkdir(parents=True, exist_ok=True)
+        self.preferences = Preferences(folder, self)
+        self.analysis = Analysis(self, log=self.log_folder / "analyst.log")
+        self.library = Library(folder, self.analysis, self)
+        self.presets = Presets(folder, self)
+        self.catalogue = Catalogue(self.analysis, self)
+        python = self.preferences.worker_python
+        self.queue = QueueModel(
+            folder / QUEUE_FILE,
+            log_folder=self.log_folder,
+            python=None if python is None else str(python),
+            low_priority=self.preferences.worker_low_priority,
+            parent=self,
+        )
+        self.look = LookModel(self)
+        self.player = Player(self.look, self)
+        self.frames = FrameSource(self)
+        self.timeline = TimelineModel(self)
+        self.takes = TakesModel(folder, self.analysis, self.queue.taken, self)
+        self.tracker = OscTracker(self)
+        self.tracking = TrackingFollower(self.preferences, self.tracker, self)
+        self.listening = Listening(self.analysis, self.takes, self.player, self.timeline, self)
+        self.generating = Generating(
+            self.library, self.catalogue, self.queue, self.takes, self.preferences, self
+        )
+        self._connect_clip()
+        self._connect_time()
+        self._connect_head()
+        self._connect_words()
+        self._apply_preferences()
+
+    # The clip
+
+    def _connect_clip(self) -> None:
+        self.library.current_changed.connect(self._show_clip)
+        self.library.clip_changed.connect(self._clip_changed)
+        self.library.settings_changed.connect(self._settings_changed)
+        self.listening.clip_changed.connect(self._show_picture)
+        self.timeline.shots_edited.connect(self._keep_shots)
+        self.queue.job_finished.connect(self._take_made)
+        self.catalogue.changed.connect(self._tell_licences)
+
+    def _show_clip(self, clip: Clip | None) -> None:
+        folders = () if clip is None else (self.generating.output_folder(clip), clip.path.parent)
+        self.listening.show(clip, folders)
+
+    def _show_picture(self, clip: Clip | None) -> None:
+        info = None if clip is None else clip.info
+        self.frames.open(info)
+        if clip is not None:
+            self.look.home = math.radians(clip.settings.yaw)
+            self.look.recentre()
+
+    def _clip_changed(self, number: int) -> None:
+        current = self.library.current
+        if current is not None and current.id == number:
+            self._show_clip(current)
+            self.timeline.set_suggestions(shot.start for shot in current.suggested_shots)
+
+    def _settings_changed(self, numbers: Sequence[int]) -> None:
+        current = self.library.current
+        if current is None or current.id not in numbers:
+            return
+        settings = current.settings
+        self.look.home = math.radians(settings.yaw)
+        self.timeline.set_defaults(settings.cfg, settings.seed)
+        self.timeline.set_shots(settings.shots)
+        self._show_clip(current)
+
+    def _keep_shots(self, shots: tuple[Segment, ...]) -> None:
+        """Shots as the timeline has them; its own undo takes them back."""
+        current = self.library.current
+        if current is not None and current.settings.shots != shots:
+            self.library.put_settings({current.id: {"shots": shots, "use_shots": len(shots) > 1}})
+
+    def _take_made(self, _job: int, result: dict[str, Any]) -> None:
+        """A finished job's newest take is the one that is shown, if its clip is."""
+        takes = result.get("takes") or ()
+        current = self.library.current
+        if current is None or not takes:
+            return
+        self.takes.refresh()
+        wav = Path(takes[-1]["wav"])
+        if self.generating.is_take_of(wav, current):
+            self.takes.set_current(wav)
+
+    def _tell_licences(self) -> None:
+        self.takes.set_bundles(
+            [
+                {"name": bundle.value, "licence": {"commercial": bundle.commercial}}
+                for bundle in self.catalogue.bundles
+            ]
+        )
+
+    # Time
+
+    def _connect_time(self) -> None:
+        self.player.position_changed.connect(self.timeline.set_playhead)
+        self.timeline.scrubbed.connect(self.player.seek)
+        self.timeline.range_changed.connect(lambda _: self._follow_loop())
+        self.timeline.loop_changed.connect(lambda _: self._follow_loop())
+        self.player.loop_changed.connect(self._loop_set)
+        self.player.loop_changed.connect(self.frames.set_loop)
+
+    def _follow_loop(self) -> None:
+        self.player.set_loop(self.timeline.loop_span)
+
+    def _loop_set(self, loop: tuple[float, float] | None) -> None:
+        self.timeline.set_loop(loop is not None)
+
+    # Head and ears
+
+    def _connect_head(self) -> None:
+        self.tracker.orientation.connect(self.look.set_orientation)
+        self.look.changed.connect(self._send_look)
+        self.preferences.changed.connect(self._preference_changed)
+        self.player.volume_changed.connect(self._keep_volume)
+
+    def _send_look(self) -> None:
+        self.tracker.send(self.look.yaw, self.look.pitch, self.look.roll)
+
+    def _keep_volume(self, db: float) -> None:
+        self.preferences.volume = db
+
+    def _apply_preferences(self) -> None:
+        """What the sound process is to start with."""
+        self.player.set_volume(self.preferences.volume)
+        if self.preferences.sound_device is not None:
+            self.player.set_device(self.preferences.sound_device)
+        if self.preferences.hrtf is not None:
+            self.use_hrtf(self.preferences.hrtf)
+
+    def _preference_changed(self, name: str) -> None:
+        if name == "hrtf":
+            self.use_hrtf(self.preferences.hrtf)
+        elif name == "sound_device":
+            self.player.set_device(self.preferences.sound_device)
+        elif name == "output_folder":
+            self._show_clip(self.library.current)
+        elif name in ("worker_python", "worker_low_priority"):
+            self.told.emit("This holds from the next start of the app on.", "info")
+
+    def use_hrtf(self, path: Path | None) -> None:
+        """Listen with a SOFA file's filters, or with those that ship where None."""
+        if path is None:
+            self._hrtf_ready(None, None)
+            return
+        self.analysis.ask(
+            "hrtf",
+            lambda answer: self._hrtf_ready(path, Path(answer["npz"])),
+            lambda message: self.told.emit(message, "error"),
+            priority=20,
+            path=str(path),
+        )
+
+    def _hrtf_ready(self, path: Path | None, filters: Path | None) -> None:
+        self.player.set_hrtf(filters)
+        self.preferences.hrtf = path
+        self.hrtf_changed.emit(path)
+
+    def choose_device(self, name: str | None) -> None:
+        """Remember the output that was chosen."""
+        self.preferences.sound_device = name
+
+    # Words
+
+    def _connect_words(self) -> None:
+        for signal in (
+            self.player.problem,
+            self.frames.failed,
+            self.timeline.problem,
+            self.takes.problem,
+            self.tracker.problem,
+            self.listening.problem,
+            self.generating.problem,
+            self.queue.refused,
+        ):
+            signal.connect(lambda message: self.told.emit(message, "error"))
+        for signal in (
+            self.library.notice,
+            self.library.shots.notice,
+            self.presets.notice,
+            self.takes.notice,
+            self.generating.notice,
+            self.queue.noticed,
+        ):
+            signal.connect(lambda message: self.told.emit(message, "info"))
+        self.queue.job_failed.connect(self._job_failed)
+        self.queue.problem_changed.connect(self._queue_problem)
+
+    def _job_failed(self, number: int, message: str) -> None:
+        job = self.queue.job(number)
+        name = "" if job is None else f"{job.label}: "
+        self.told.emit(f"{name}{message}", "error")
+
+    def _queue_problem(self, problem: str | None) -> None:
+        if problem is not None:
+            self.told.emit(problem, "error")
+
+    # Start and end
+
+    def begin(self) -> None:
+        """What can wait until the window is there: bundles and devices are looked up."""
+        self.catalogue.refresh()
+
+    def close(self) -> None:
+        """Write what is not written and end threads and processes; running jobs wait again."""
+        self.queue.close()
+        self.tracker.close()
+        self.player.close()
+        self.frames.close()
+        self.listening.close()
+        self.takes.close()
+        self.presets.close()
+        self.library.close()
+        self.analysis.close()
+        self.preferences.save()
