@@ -74,7 +74,6 @@ class Library(LibraryRows):
         self._adder.notice.connect(self.notice)
         self._finder.notice.connect(self.notice)
         self.shots = ShotFinder(self, analysis)
-        self.shots.notice.connect(self.notice)
         self._save_timer = QTimer(self)
         self._save_timer.setSingleShot(True)
         self._save_timer.setInterval(SAVE_AFTER_MS)

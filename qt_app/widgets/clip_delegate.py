@@ -40,7 +40,7 @@ class ClipDelegate(QStyledItemDelegate):
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:
         """The same for every row."""
         height = max(PICTURE.height(), 3 * QFontMetrics(option.font).height() + 2)
-        return QSize(PICTURE.width() + 120, height + 2 * MARGIN)
+        return QSize(PICTURE.width() + 60, height + 2 * MARGIN)
 
     def paint(
         self, painter: QPainter | None, option: QStyleOptionViewItem, index: QModelIndex

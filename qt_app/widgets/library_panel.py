@@ -238,17 +238,13 @@ class LibraryPanel(QWidget):
             self._fill_projections(shape, ids)
             entry("Look at the file again", lambda: self._library.look_again(ids), "retry")
             if one is not None:
-                entry("Show in folder", lambda: self._reveal(one), "folder", not one.missing)
+                entry("Show in folder", lambda: reveal(one.path, self), "folder", not one.missing)
             menu.addSeparator()
             entry("Remove from the list", partial(self._library.remove, ids), "remove")
             menu.addSeparator()
         entry("Add clips...", self.ask_for_clips, "add")
         entry("Add a folder...", self.ask_for_folder)
         return menu
-
-    def _reveal(self, clip: Clip) -> None:
-        if not reveal(clip.path):
-            self._library.notice.emit(f"No file manager could be opened for {clip.path.parent}.")
 
     def _show_menu(self, point: QPoint) -> None:
         viewport = self.view.viewport()

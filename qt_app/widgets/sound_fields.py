@@ -215,6 +215,7 @@ class MixField(SettingField):
         for edit in (self.decibels, self.factor):
             edit.setFixedWidth(self.fontMetrics().horizontalAdvance("n") * 12)
             edit.base = _FIRST_GAIN
+            edit.hide()
             edit.several_text = _SEVERAL
             edit.setAccessibleName("Level of the camera's own sound")
         self.row = Row(
