@@ -1,9 +1,9 @@
 """How long until the desktop app can be used: python benchmarks/app_startup.py [--runs 5] [--cold]
 
 Each run is a new process with an empty user folder. The clock starts before the process does and
-stops when the window has been painted and its event loop has nothing left to do. ``--cold`` empties
-the system's file cache before each run (Linux, as root). Without DISPLAY a screen is started (Xvfb).
-Says also which heavy modules the process has loaded by then: there should be none.
+stops when the window has been painted and its event loop has nothing left to do. ``--cold``
+empties the system's file cache before each run (Linux, as root). Without DISPLAY a screen is
+started (Xvfb). Says also which heavy modules the process has loaded by then: there should be none.
 """
 
 from __future__ import annotations
