@@ -25,7 +25,7 @@ from omniaudio_studio.jobs.queue import Job, JobQueue, JobState
 from omniaudio_studio.jobs.recovery import settle
 
 MAX_DEATHS = 2  # of workers under one job; then it fails
-CANCEL_SECONDS = 0.6  # for a worker to stop by itself; then it is killed
+CANCEL_SECONDS = 0.5  # for a worker to stop by itself; then it is killed
 ORPHAN_SECONDS = 5.0  # for workers of a dead runner to end by themselves
 CLOSE_SECONDS = 3.0
 _MANY_LANES_SECONDS = 0.02
