@@ -76,6 +76,7 @@ def measure(options: argparse.Namespace, folder: Path) -> bool:
         sink = NullSink(folder)
         sink.start()
         stack.callback(sink.stop)
+        first = as_sound_server()
         recorder = Recorder(sink)  # before what plays: it changes the sink's latency
         stack.callback(recorder.close)
         manager = subprocess.Popen(["openbox"], stderr=subprocess.DEVNULL)
@@ -93,6 +94,7 @@ def measure(options: argparse.Namespace, folder: Path) -> bool:
         facts = window.answer
         time.sleep(0.2)
         heard = recorder.sound()
+    print(f"sound server    {'in real time, as on a desktop' if first else 'like any process'}")
     return report(options, facts, *latencies(heard, sent), gaps(heard, started), seconds)
 
 
@@ -113,14 +115,27 @@ def report(
     print(f"drags           {len(found)} heard, {lost} not")
     print(f"mouse to sound  median {median:.1f} ms, 95th percentile {tail:.1f} ms, ", end="")
     print(f"most {found.max():.1f} ms")
-    print(
-        f"underflows      {facts['underflows']} counted, {silences} gaps heard in {seconds:.0f} s"
-    )
+    dry = facts["underflows"]
+    print(f"underflows      {dry} counted, {silences} gaps heard in {seconds:.0f} s")
     print(f"late files      {facts['starved']} blocks")
     print(f"view            {frames:.1f} pictures a second")
     print(f"longest block   {facts['longest'] * 1000:.1f} ms to compute")
     missed = median > MEDIAN_MS or tail > TAIL_MS or dry > 0 or silences > 0
     return bool(missed or frames < 0.95 * FPS or lost > len(found) // 50)
+
+
+def as_sound_server() -> bool:
+    """Let the test's PulseAudio run as on a desktop, where rtkit gives it real time."""
+    import psutil
+
+    servers = [child for child in psutil.Process().children() if child.name() == "pulseaudio"]
+    try:
+        for server in servers:
+            for thread in server.threads():
+                os.sched_setscheduler(thread.id, os.SCHED_RR, os.sched_param(5))
+    except OSError:
+        return False
+    return bool(servers)
 
 
 def make_field(path: Path) -> Path:
@@ -156,7 +171,7 @@ def make_clip(path: Path) -> Path:
 
 def start_batch(folder: Path) -> Any:
     """Generate one short clip after the other in a worker that yields; returns what ends it."""
-        from omniaudio_studio.jobs.client import WorkerClient
+    from omniaudio_studio.jobs.client import WorkerClient
     from omniaudio_studio.jobs.demo import SAMPLE_CLIP
     from omniaudio_studio.jobs.request import GenerateRequest
 
@@ -169,7 +184,7 @@ def start_batch(folder: Path) -> Any:
         while not stop.is_set():
             number += 1
             output = folder / f"take{number}.wav"
-            job = client.submit(GenerateRequest(clip=str(SAMPLE_CLIP), output=str(output), device="cpu"))
+            job = client.submit(GenerateRequest(str(SAMPLE_CLIP), str(output), device="cpu"))
             over = False
             while not over and not stop.is_set():
                 for event in client.poll(0.1):
