@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from qt_app.picture.frames import Picture
 
 BEHIND = 4  # pictures kept behind what is shown: steps back need no seek
-PINNED = 0.35  # seconds kept from a loop's start on, so that it starts again without a wait
+# Kept from a loop's start on, so that it starts again without a wait: seconds, and at most so many.
+PINNED = 0.7
+MOST_PINNED = 24
 
 
 @dataclass(eq=False)
@@ -61,6 +63,8 @@ class FrameBuffer:
         """Whether a picture of this span would be kept for the loop and is not there yet."""
         first = self._loop_start
         if first is None or until <= first or start >= first + PINNED:
+            return False
+        if len(self._pinned) >= MOST_PINNED:
             return False
         return all(start != other.start for other in self._pinned)
 
