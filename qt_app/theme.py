@@ -10,7 +10,7 @@ from typing import Literal
 
 from PyQt6.QtCore import QObject, Qt, pyqtSignal
 from PyQt6.QtGui import QColor, QGuiApplication, QPalette
-from PyQt6.QtWidgets import QApplication
+from PyQt6.QtWidgets import QApplication, QToolTip
 
 Mode = Literal["system", "light", "dark"]
 MODES: tuple[Mode, ...] = ("system", "light", "dark")
@@ -40,11 +40,11 @@ COLOURS: dict[str, tuple[str, str]] = {
     "on accent": ("#ffffff", "#0c1016"),
     "selection": ("#cfdffc", "#2b4a80"),
     "selection text": ("#10131a", "#ffffff"),
-    "good": ("#1f7a3d", "#5fce86"),
+    "good": ("#1b6f37", "#5fce86"),
     "warning": ("#8f5a00", "#f0b54a"),
     "error": ("#c02a2a", "#ff8079"),
     "star": ("#9a6700", "#ffcf4d"),
-    "keep": ("#1f7a3d", "#5fce86"),
+    "keep": ("#1b6f37", "#5fce86"),
     # Soft fills behind notices and badges, with "text" on them.
     "good fill": ("#dff3e5", "#1e3a29"),
     "warning fill": ("#fcefd3", "#42351a"),
@@ -156,7 +156,7 @@ def apply(app: QApplication, mode: str = "system") -> None:
 def _use(app: QApplication, dark: bool) -> None:
     _state.dark = dark
     app.setPalette(palette())
-    app.setStyleSheet(_sheet())
+    QToolTip.setPalette(palette())
     signals.changed.emit()
 
 
@@ -216,12 +216,3 @@ def palette() -> QPalette:
         made.setColor(QPalette.ColorGroup.Disabled, which, colour("disabled"))
     made.setColor(QPalette.ColorGroup.Disabled, role.Highlight, colour("border"))
     return made
-
-
-def _sheet() -> str:
-    """The little that Fusion does not take from the palette."""
-    return (
-        f"QToolTip {{ color: {colour('tooltip text').name()};"
-        f" background-color: {colour('tooltip').name()};"
-        f" border: 1px solid {colour('border').name()}; padding: 4px 6px; }}"
-    )
