@@ -318,7 +318,7 @@ def test_idle_and_starting_workers_may_die_without_harm(
     for request in others:
         (process,) = psutil.Process().children()
         os.kill(process.pid, signal.SIGKILL)
-        while not gone(process):
+        while psutil.pid_exists(process.pid):  # until the client's thread has seen it
             time.sleep(0.01)
         queue.add([request])
         work_off(runner)
