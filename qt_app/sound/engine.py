@@ -26,6 +26,7 @@ MAX_BLOCK = 2048
 LARGEST_BLOCK = 1024
 UNDERFLOWS = 3  # within this many seconds make the blocks longer
 WITHIN_SECONDS = 10.0
+SETTLE_SECONDS = 1.0  # after opening, when running dry means nothing
 LOST_SECONDS = 2.0  # without a callback: the device is gone
 
 Say = Callable[[dict[str, Any]], None]
@@ -60,6 +61,7 @@ class Engine:
         self._callbacks = 0
         self._longest = 0.0
         self._progress = (0, time.monotonic())
+        self._opened = 0.0
         self._told: set[str] = set()
         self._matrix = np.eye(3)
         self._orientation = [1.0, 0.0, 0.0, 0.0]
@@ -168,9 +170,10 @@ class Engine:
 
     def _adapt(self, output: Output, now: float) -> None:
         """Longer blocks when the device runs dry again and again."""
-        for _ in range(self._underflows + output.underflows - self._seen_underflows):
-            self._dry.append(now)
-        self._seen_underflows = self._underflows + output.underflows
+        total = self._underflows + output.underflows
+        if now - self._opened > SETTLE_SECONDS:
+            self._dry.extend([now] * (total - self._seen_underflows))
+        self._seen_underflows = total
         while self._dry and now - self._dry[0] > WITHIN_SECONDS:
             self._dry.popleft()
         if len(self._dry) >= UNDERFLOWS and self._block < LARGEST_BLOCK:
@@ -207,7 +210,8 @@ class Engine:
                 self._open_silence()
             return
         # From here on: a server that is just starting lets us wait above.
-        self._progress = (self._callbacks, time.monotonic())
+        self._opened = time.monotonic()
+        self._progress = (self._callbacks, self._opened)
         self._say(
             {
                 "event": "device",
