@@ -1,4 +1,4 @@
-"""Fusion with edges that can be seen on dark surfaces, and dialog buttons without stock icons."""
+"""Fusion with edges of fields that can be seen, and dialog buttons without stock icons."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BOXES = (_PRIMITIVE.PE_IndicatorCheckBox, _PRIMITIVE.PE_IndicatorItemViewItemCh
 
 
 class Style(QProxyStyle):
-    """Fusion takes its outlines from the window's colour made darker: on a dark one they vanish."""
+    """Fusion's outlines are the window's colour made darker: faint on light, gone on dark."""
 
     def __init__(self) -> None:
         super().__init__("Fusion")
@@ -45,7 +45,7 @@ class Style(QProxyStyle):
         widget: QWidget | None = None,
     ) -> None:
         super().drawPrimitive(element, option, painter, widget)
-        if not theme.is_dark() or option is None or painter is None:
+        if option is None or painter is None:
             return
         if element in _BOXES:
             self._edge(painter, option, 2.0, focusable=False)
@@ -63,7 +63,7 @@ class Style(QProxyStyle):
     ) -> None:
         super().drawComplexControl(control, option, painter, widget)
         spin = control == QStyle.ComplexControl.CC_SpinBox
-        if spin and theme.is_dark() and option is not None and painter is not None:
+        if spin and option is not None and painter is not None:
             self._edge(painter, option, 2.0, focusable=True)
 
     def _edge(

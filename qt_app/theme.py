@@ -27,7 +27,7 @@ COLOURS: dict[str, tuple[str, str]] = {
     "tooltip": ("#2b2e35", "#3a3e47"),
     "tooltip text": ("#f5f5f7", "#f2f3f5"),
     "border": ("#c9c9d2", "#3d414a"),
-    "field edge": ("#b4b4bf", "#5c616d"),
+    "field edge": ("#8b8d99", "#6a6f7c"),
     "hover": ("#e7eaf3", "#2c3038"),
     "shadow": ("#9a9aa5", "#0b0c0e"),
     # Text.

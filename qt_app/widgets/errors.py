@@ -184,6 +184,7 @@ class NoticeBar(QFrame):
     def _lay_out(self) -> None:
         words = QVBoxLayout()
         words.setSpacing(2)
+        words.addStretch(1)
         words.addWidget(self._title)
         words.addWidget(self._text)
         words.addStretch(1)

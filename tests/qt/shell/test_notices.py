@@ -52,8 +52,10 @@ def bar(qtbot: QtBot) -> NoticeBar:
     qtbot.addWidget(window)
     window.show()
     window.activateWindow()
-    qtbot.waitActive(window)
+    with qtbot.waitActive(window):
+        window.activateWindow()
     field.setFocus()
+    qtbot.waitUntil(field.hasFocus, timeout=3000)
     made.window_ = window  # type: ignore[attr-defined]  # keeps it alive
     return made
 

@@ -26,8 +26,8 @@ def panel(qtbot: QtBot, made: Made, tmp_path: Path) -> Iterator[TakesPanel]:
     qtbot.addWidget(shown)
     shown.resize(420, 420)
     shown.show()
-    shown.activateWindow()
-    qtbot.waitActive(shown)
+    with qtbot.waitActive(shown):
+        shown.activateWindow()
     model.show(made.clip, [made.takes[0].parent])
     qtbot.waitUntil(lambda: len(model.takes()) == 3, timeout=3000)
     yield shown
