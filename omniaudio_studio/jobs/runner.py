@@ -31,6 +31,7 @@ CLOSE_SECONDS = 3.0
 _MANY_LANES_SECONDS = 0.02
 
 Happening = dict[str, Any]
+_ENDS = ("done", "failed", "cancelled", "again")
 
 # What ONNX Runtime calls the devices that a request names.
 _DEVICES = {
@@ -147,15 +148,10 @@ class QueueRunner:
             raise WorkerError("the queue's runner is closed; make a new one")
         happened: list[Happening] = []
         self._write()
-        try:
-            if not self.recovered:
-                happened += self._recover()
-            if self.recovered:
-                self._stop_cancelled(happened)
-                happened += self._begin_jobs()
-        except OutputError as error:
-            self._storage = str(error)
+        self._act(happened)
         happened += self._listen(timeout)
+        if any(event["event"] in _ENDS for event in happened):
+            self._act(happened)  # the next one, without a pause
         now = time.monotonic()
         self.progress = {
             lane.job.id: lane.clock.progress(now)
@@ -238,6 +234,17 @@ class QueueRunner:
         if revision != self._read[0]:
             self._read = (revision, self.queue.jobs())
         return self._read[1]
+
+    def _act(self, happened: list[Happening]) -> None:
+        """Recover, stop what was cancelled, begin what can begin."""
+        try:
+            if not self.recovered:
+                happened += self._recover()
+            if self.recovered:
+                self._stop_cancelled(happened)
+                happened += self._begin_jobs()
+        except OutputError as error:
+            self._storage = str(error)
 
     # -- beginning --------------------------------------------------------------------------------
 
