@@ -30,6 +30,7 @@ from qt_app.models.tracking import TrackingFollower
 from qt_app.picture.decoder import FrameSource
 from qt_app.picture.look import LookModel
 from qt_app.timeline.model import TimelineModel
+from qt_app.timeline.playing import connect_player
 from qt_app.tracking.tracker import OscTracker
 
 QUEUE_FILE = "queue.sqlite"
@@ -156,18 +157,8 @@ class Session(QObject):
     # Time
 
     def _connect_time(self) -> None:
-        self.player.position_changed.connect(self.timeline.set_playhead)
-        self.timeline.scrubbed.connect(self.player.seek)
-        self.timeline.range_changed.connect(lambda _: self._follow_loop())
-        self.timeline.loop_changed.connect(lambda _: self._follow_loop())
-        self.player.loop_changed.connect(self._loop_set)
+        connect_player(self.timeline, self.player)
         self.player.loop_changed.connect(self.frames.set_loop)
-
-    def _follow_loop(self) -> None:
-        self.player.set_loop(self.timeline.loop_span)
-
-    def _loop_set(self, loop: tuple[float, float] | None) -> None:
-        self.timeline.set_loop(loop is not None)
 
     # Head and ears
 

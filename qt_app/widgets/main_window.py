@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from PyQt6.QtCore import QSize, Qt, QTimer
+from PyQt6.QtCore import QMimeData, QSize, Qt, QTimer
 from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PyQt6.QtWidgets import (
     QApplication,
@@ -235,9 +235,10 @@ class MainWindow(QMainWindow):
         wav = Path(path)
         for job in self.session.queue.jobs():
             if job.request.output == wav:
-                clip = self.session.library.with_path(job.request.clip)
+                library, wanted = self.session.library, job.request.clip
+                clip = next((clip for clip in library.clips if clip.path == wanted), None)
                 if clip is not None:
-                    self.session.library.set_current(clip.id)
+                    library.set_current(clip.id)
                     self.session.takes.set_current(wav)
                     self.tabs.setCurrentWidget(self.takes)
                     return
@@ -260,19 +261,19 @@ class MainWindow(QMainWindow):
 
     def _apply_theme(self) -> None:
         app = QApplication.instance()
-        if isinstance(app, QApplication) and theme.mode() != self.session.preferences.theme:
+        if isinstance(app, QApplication):
             theme.apply(app, self.session.preferences.theme)
 
     # Qt's side
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
         """Clips and folders may be dropped anywhere."""
-        if event is not None and local_paths(event.mimeData()):
+        if event is not None and _paths(event.mimeData()):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent | None) -> None:
         """Add what was dropped."""
-        if event is not None and (paths := local_paths(event.mimeData())):
+        if event is not None and (paths := _paths(event.mimeData())):
             event.acceptProposedAction()
             self.add_paths(paths)
 
@@ -291,8 +292,12 @@ class MainWindow(QMainWindow):
             screen = self.screen()
             room = QSize(1440, 900) if screen is None else screen.availableSize()
             self.resize(min(1440, room.width() - 40), min(900, room.height() - 60))
-            self.resizeDocks([self.library_dock], [270], Qt.Orientation.Horizontal)
+            self.resizeDocks([self.library_dock], [240], Qt.Orientation.Horizontal)
             self.resizeDocks([self.settings_dock], [330], Qt.Orientation.Horizontal)
-            self.resizeDocks([self.queue_dock], [190], Qt.Orientation.Vertical)
+            self.resizeDocks([self.queue_dock], [130], Qt.Orientation.Vertical)
         if preferences.window_state:
             self.restoreState(preferences.window_state, STATE_VERSION)
+
+
+def _paths(data: QMimeData | None) -> list[Path]:
+    return [] if data is None else list(local_paths(data))

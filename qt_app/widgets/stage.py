@@ -11,7 +11,6 @@ from qt_app import icons
 from qt_app.models.clip import Clip
 from qt_app.models.session import Session
 from qt_app.picture.view import make_sphere_view
-from qt_app.timeline.playing import tie
 from qt_app.timeline.widget import TimelineWidget
 from qt_app.widgets.labels import secondary
 from qt_app.widgets.meters import Meters
@@ -88,7 +87,6 @@ class Stage(QWidget):
 
     def _connect(self) -> None:
         session = self._session
-        tie(session.timeline, session.player)
         self.transport.add_stage(self.view)
         self.transport.add_stage(self.timeline)
         self.transport.show_hrtf(session.preferences.hrtf)

@@ -1,0 +1,38 @@
+"""The whole app in a real window, with real processes, on an empty user folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from qt_app.app import open_window
+from qt_app.widgets.main_window import MainWindow
+
+WAIT_MS = 30_000
+
+
+@pytest.fixture
+def bundles(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A bundle that the app finds by its name; returns the name."""
+    monkeypatch.setenv("OMNIAUDIO_BUNDLES", str(tiny_bundle.parent))
+    return "tiny"
+
+
+@pytest.fixture
+def open_app(qtbot: QtBot, tmp_path: Path) -> Iterator[Callable[..., MainWindow]]:
+    """Opens the window on a folder (always the same one by default); closed at the end."""
+    windows: list[MainWindow] = []
+
+    def open_one(folder: Path | None = None, **options: bool) -> MainWindow:
+        window = open_window(folder or tmp_path / "app", **options)
+        windows.append(window)
+        qtbot.waitExposed(window)
+        return window
+
+    yield open_one
+    for window in windows:
+        window.close()
+        window.deleteLater()
