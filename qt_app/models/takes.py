@@ -13,7 +13,6 @@ from typing import Any, Protocol
 from PyQt6.QtCore import (
     QAbstractListModel,
     QByteArray,
-    QFile,
     QFileSystemWatcher,
     QModelIndex,
     QObject,
@@ -25,24 +24,14 @@ from PyQt6.QtCore import (
 from omniaudio_studio.errors import OptionError
 from omniaudio_studio.jobs.request import GenerateRequest
 from qt_app.models.background import Background
-from qt_app.models.take import (
-    Take,
-    TakeState,
-    free_name,
-    grid,
-    is_of_clip,
-    matches,
-    read_take,
-    reroll,
-    take_order,
-)
+from qt_app.models.take import Take, TakeState, free_name, grid, reroll
+from qt_app.models.take_files import TakeChecker, TakeReader, to_trash
 from qt_app.models.take_marks import Mark, TakeMarks
+from qt_app.models.take_words import describe, spoken
 
 __all__ = ["Take", "TakeRole", "TakeState", "TakesModel", "grid"]
 
 SETTLE_MS = 400  # after the last change in a folder before it is looked at again
-
-_Stamp = tuple[int, int]  # bytes, time of change in ns
 
 
 class TakeRole(IntEnum):
@@ -133,8 +122,7 @@ class TakesModel(QAbstractListModel):
         self._tickets: dict[str, int] = {}
         self._told: set[str] = set()
         self._generation = threading.Event()  # set: the hashes at work are of another clip
-        self._read: dict[Path, tuple[_Stamp, Take | None, str]] = {}
-        self._hashed: dict[tuple[str, _Stamp], TakeState] = {}
+        self._reader, self._checker = TakeReader(), TakeChecker()
         self._disk = Background("takes", self)
         self._hashing = Background("takes-check", self)
         self._watch = QFileSystemWatcher(self)
@@ -194,7 +182,7 @@ class TakesModel(QAbstractListModel):
         clip, folders = self._clip, self._folders
         if clip is not None:
             self._disk.run(
-                lambda: (clip, *self._scan(clip, folders)), lambda found: self._found(*found)
+                lambda: (clip, *self._reader.scan(clip, folders)), lambda found: self._found(*found)
             )
 
     def set_bundles(self, bundles: Sequence[Mapping[str, Any]]) -> None:
@@ -260,7 +248,7 @@ class TakesModel(QAbstractListModel):
         if len(going) < len(wanted):
             self.notice.emit("Starred and kept takes stay")
         if going:
-            self._disk.run(lambda: _to_trash(going), self._gone)
+            self._disk.run(lambda: to_trash(going), self._gone)
 
     def close(self) -> None:
         """Let threads end; marks that were set are written first."""
@@ -291,41 +279,6 @@ class TakesModel(QAbstractListModel):
         return next((row for row, take in enumerate(self._takes) if take.wav == wav), -1)
 
     # Inside
-
-    def _scan(self, clip: Path, folders: Sequence[Path]) -> tuple[list[Take], list[str]]:
-        """In a thread: the clip's takes, and what is wrong with others."""
-        takes: dict[Path, Take] = {}
-        problems = []
-        for folder in folders:
-            try:
-                sidecars = [path for path in folder.iterdir() if path.suffix.lower() == ".json"]
-            except OSError:
-                continue  # no folder, no takes
-            for sidecar in sidecars:
-                take, wrong = self._cached(sidecar)
-                if wrong:
-                    problems.append(wrong)
-                if take is not None and is_of_clip(take, clip):
-                    takes[sidecar] = take
-        return sorted(takes.values(), key=take_order), problems
-
-    def _cached(self, sidecar: Path) -> tuple[Take | None, str]:
-        try:
-            stamp = _stamp(sidecar)
-        except OSError:
-            return None, ""
-        held = self._read.get(sidecar)
-        if held is None or held[0] != stamp:
-            try:
-                held = (stamp, read_take(sidecar), "")
-            except OptionError as error:
-                held = (stamp, None, str(error))
-            self._read[sidecar] = held
-        _, take, wrong = held
-        if take is not None:
-            there = TakeState.UNCHECKED if take.wav.is_file() else TakeState.MISSING
-            take = replace(take, state=there)
-        return take, wrong
 
     def _found(self, clip: Path, takes: list[Take], problems: list[str]) -> None:
         if clip != self._clip:
@@ -391,25 +344,13 @@ class TakesModel(QAbstractListModel):
             return
         stopped = self._generation.is_set
 
-        def work() -> TakeState | None:
-            try:
-                key = (take.sha256, _stamp(take.wav))
-            except OSError:
-                return TakeState.MISSING
-            held = self._hashed.get(key)
-            if held is None:
-                held = matches(take.wav, take.sha256, stopped)
-                if held is not None:
-                    self._hashed[key] = held
-            return held
-
         def done(state: TakeState | None) -> None:
             if state is not None:
                 self._update(
                     lambda one: replace(one, state=state) if one.sidecar == take.sidecar else one
                 )
 
-        self._hashing.run(work, done)
+        self._hashing.run(lambda: self._checker.check(take, stopped), done)
 
     def _measure(self, take: Take) -> None:
         if self._analysis is None or take.loudness is not None or not take.usable:
@@ -438,31 +379,10 @@ class TakesModel(QAbstractListModel):
         self.refresh()
 
 
-def _stamp(path: Path) -> _Stamp:
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns
-
-
-def _to_trash(takes: Sequence[Take]) -> tuple[list[Take], list[str]]:
-    """In a thread: the takes that went, and why others did not."""
-    gone, problems = [], []
-    for take in takes:
-        for path in take.files():
-            if path.exists() and not QFile.moveToTrash(str(path))[0]:
-                problems.append(
-                    f"{path.name} could not be moved to the trash; its disk may have none, or it "
-                    "is open in another program"
-                )
-                break
-        else:
-            gone.append(take)
-    return gone, problems
-
-
 _ROLES: dict[int, Callable[[Take], Any]] = {
     Qt.ItemDataRole.DisplayRole: lambda take: take.title,
-    Qt.ItemDataRole.ToolTipRole: lambda take: describe(take),
-    Qt.ItemDataRole.AccessibleTextRole: lambda take: spoken(take),
+    Qt.ItemDataRole.ToolTipRole: describe,
+    Qt.ItemDataRole.AccessibleTextRole: spoken,
     TakeRole.TAKE: lambda take: take,
     TakeRole.SEED: lambda take: take.seed,
     TakeRole.CFG: lambda take: take.cfg,
@@ -478,67 +398,3 @@ _ROLES: dict[int, Callable[[Take], Any]] = {
     TakeRole.STATE: lambda take: take.state,
     TakeRole.COMMAND: lambda take: take.command(),
 }
-
-
-def loudness_text(loudness: float | None) -> str:
-    """ "-23.0 LUFS", "silent", or nothing before it was measured."""
-    if loudness is None:
-        return ""
-    return "silent" if loudness == -math.inf else f"{loudness:.1f} LUFS"
-
-
-def badges(take: Take) -> list[tuple[str, str]]:
-    """What must not be overlooked: (text, theme colour of its fill)."""
-    found = []
-    if take.state is TakeState.MISSING:
-        found.append(("File is gone", "error fill"))
-    if take.state is TakeState.CHANGED:
-        found.append(("Changed since", "error fill"))
-    if take.demonstration:
-        found.append(("Demonstration", "info fill"))
-    if take.commercial is False:
-        found.append(("No commercial use", "warning fill"))
-    return found
-
-
-def part_text(take: Take) -> str:
-    """ "3.0 to 7.5 s again", where a part was rolled again."""
-    span = take.request.base_range
-    return "" if span is None else f"{span[0]:.1f} to {span[1]:.1f} s again"
-
-
-def describe(take: Take) -> str:
-    """Everything that is known of a take, in lines, and what makes it again."""
-    request = take.request
-    lines = [
-        str(take.wav),
-        f"{take.bundle_title}: seed {take.seed}, CFG {take.cfg:g}, {take.steps} steps",
-        f"{request.start:.2f} to {take.end:.2f} s of the clip, made {take.created:%Y-%m-%d %H:%M}",
-    ]
-    if take.demonstration:
-        lines.append("Made by a demonstration model: it shows the way, not the quality to expect")
-    if take.commercial is False:
-        lines.append(f"The model's licence ({take.licence}) forbids commercial use")
-    if part := part_text(take):
-        lines.append(f"{part}; the rest is {request.base_take and request.base_take.name}")
-    lines.append(
-        {
-            TakeState.UNCHECKED: "The file has not been compared with its sidecar yet",
-            TakeState.MATCHES: "The file is as it was written",
-            TakeState.CHANGED: "The file is no longer as it was written",
-            TakeState.MISSING: "The sound file is gone; the command makes it again",
-        }[take.state]
-    )
-    lines += [f"Note: {warning}" for warning in take.warnings]
-    lines += ["Makes it again:", take.command()]
-    return "\n".join(lines)
-
-
-def spoken(take: Take) -> str:
-    """A take in one sentence, for a screen reader."""
-    parts = [take.title, f"seed {take.seed}", f"CFG {take.cfg:g}"]
-    parts += [text for text, _ in badges(take)]
-    parts += [name for name, on in (("starred", take.starred), ("kept", take.kept)) if on]
-    if loudness := loudness_text(take.loudness):
-        parts.append(loudness)
-    return ", ".join(parts)

@@ -13,7 +13,8 @@ from PyQt6.QtWidgets import (
 )
 
 from qt_app import icons, theme
-from qt_app.models.takes import Take, TakeRole, badges, loudness_text, part_text
+from qt_app.models.take_words import badges, loudness_text, part_text
+from qt_app.models.takes import Take, TakeRole
 from qt_app.widgets.labels import badge_size, paint_badge
 
 MARGIN = 10

@@ -17,7 +17,8 @@ from pytestqt.qtbot import QtBot
 from omniaudio_studio.errors import OptionError
 from qt_app.models.take import TakeState
 from qt_app.models.take_marks import TakeMarks
-from qt_app.models.takes import TakeRole, TakesModel, badges, describe, spoken
+from qt_app.models.take_words import badges, describe, spoken
+from qt_app.models.takes import TakeRole, TakesModel
 from tests.qt.takes.conftest import Made
 
 
