@@ -196,7 +196,10 @@ def _functions(context: QOpenGLContext | None) -> QOpenGLFunctions_4_1_Core:
     profile.setVersion(4, 1)
     profile.setProfile(QSurfaceFormat.OpenGLContextProfile.CoreProfile)
     functions = QOpenGLVersionFunctionsFactory.get(profile, context)
-    if functions is None or not functions.initializeOpenGLFunctions():
+    if (
+        not isinstance(functions, QOpenGLFunctions_4_1_Core)
+        or not functions.initializeOpenGLFunctions()
+    ):
         version = "none" if context is None else "{}.{}".format(*context.format().version())
         raise GlUnavailable(f"OpenGL 4.1 core is needed, found {version}")
-    return functions  # type: ignore[no-any-return]
+    return functions

@@ -77,33 +77,33 @@ class GlCanvas(QOpenGLWidget):
         self._overlay = overlay
         self._scene = Scene()
         self._program: SphereProgram | None = None
-        self._failed = False
 
     def show_scene(self, scene: Scene) -> None:
         """Draw this at the next opportunity."""
         self._scene = scene
         self.update()
 
-    def initializeGL(self) -> None:  # noqa: N802 (Qt's name)
+    def initializeGL(self) -> None:
         context = self.context()
         try:
             self._program = SphereProgram(context)
         except GlUnavailable as error:
-            self._failed = True
             self.broken.emit(str(error))
             return
         if context is not None:
             # Moving to another window or screen makes a new context.
             context.aboutToBeDestroyed.connect(self._free)
 
-    def paintGL(self) -> None:  # noqa: N802 (Qt's name)
+    def paintGL(self) -> None:
         if self._program is not None:
             ratio = self.devicePixelRatioF()
             width, height = round(self.width() * ratio), round(self.height() * ratio)
-            grid = theme.colour("picture grid", GRID_OPACITY)
-            self._program.draw(
-                self._scene, max(width, 1), max(height, 1), grid, theme.colour("picture")
-            )
+            grid, back = theme.colour("picture grid", GRID_OPACITY), theme.colour("picture")
+            try:
+                self._program.draw(self._scene, max(width, 1), max(height, 1), grid, back)
+            except GlUnavailable as error:
+                self._program = None
+                self.broken.emit(str(error))
         painter = QPainter(self)
         self._overlay(painter, QRectF(self.rect()))
         painter.end()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from omniaudio_studio.panorama.projection import Projection
+from qt_app.picture import camera
 from qt_app.picture.energy import Energy
 from qt_app.picture.frames import Picture
 
@@ -24,8 +25,8 @@ class Scene:
     Attributes
     ----------
     picture : Picture or None
-    turn : float64 array (3, 3)
-        From the viewer's axes to the world's.
+    look : (float, float, float)
+        Yaw, pitch and roll of the viewer, radians.
     fov : float
         Horizontal, radians.
     energy : Energy or None
@@ -33,10 +34,15 @@ class Scene:
     """
 
     picture: Picture | None = None
-    turn: NDArray[np.float64] = field(default_factory=lambda: np.eye(3))
+    look: tuple[float, float, float] = (0.0, 0.0, 0.0)
     fov: float = math.pi / 2
     energy: Energy | None = None
     grid: bool = False
+
+    @property
+    def turn(self) -> NDArray[np.float64]:
+        """From the viewer's axes to the world's, (3, 3)."""
+        return np.array(camera.matrix(*self.look))
 
 
 def samples_per_pixel(projection: Projection, fov: float, width: int) -> int:
