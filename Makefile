@@ -3,13 +3,18 @@
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check clean
+.PHONY: demo app test check clean
 
 demo:
 	@tools/setup.sh core
 	@$(BIN)/omniaudio demo
 
 # One line per tool; the first that fails stops the run.
+# The desktop app, with the extra it needs.
+app:
+	@tools/setup.sh app
+	@$(BIN)/omniaudio gui
+
 test:
 	@tools/setup.sh dev
 	@$(MAKE) --no-print-directory check

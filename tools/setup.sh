@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Sets up .venv for `make demo` (core) or `make test` (dev); does nothing when it is up to date.
+# Sets up .venv for `make demo` (core), `make app` (app) or `make test` (dev); does nothing when it is up to date.
 # Needs a Python of 3.11 or newer. On Debian, as root, missing system packages are installed;
 # elsewhere one line says what to install.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-what="${1:?core or dev}"
+what="${1:?core, app or dev}"
 venv=.venv
 log="$PWD/.setup.log"
 
@@ -15,7 +15,7 @@ fail() { say "$*"; exit 1; }
 # environment cannot be moved).
 fingerprint="$(cat pyproject.toml tools/setup.sh | sha256sum | cut -d' ' -f1) $PWD"
 up_to_date() { [ -x "$venv/bin/python" ] && [ "$(cat "$venv/.omniaudio-$1" 2>/dev/null)" = "$fingerprint" ]; }
-if up_to_date "$what" || { [ "$what" = core ] && up_to_date dev; }; then
+if up_to_date "$what" || up_to_date dev || { [ "$what" = core ] && up_to_date app; }; then
     exit 0
 fi
 
@@ -44,13 +44,19 @@ install_packages() {
 
 : > "$log"
 
-# What windows, GL and sound need, and a screen and a sound card for the tests of the desktop app.
-if [ "$what" = dev ] && command -v dpkg-query > /dev/null; then
+# What windows, GL and sound need; for tests also a screen, a sound card and a SOFA file.
+window="libegl1 libgl1 libgl1-mesa-dri libfontconfig1 libdbus-1-3 libxkbcommon-x11-0 libxcb-cursor0
+    libxcb-icccm4 libxcb-keysyms1 libxcb-image0 libxcb-render-util0 libxcb-shape0 libxcb-xkb1
+    fonts-dejavu-core libportaudio2 libasound2-plugins"
+tests="xvfb pulseaudio pulseaudio-utils libmysofa1"
+case "$what" in
+    app) packages="$window" ;;
+    dev) packages="$window $tests" ;;
+    *) packages="" ;;
+esac
+if [ -n "$packages" ] && command -v dpkg-query > /dev/null; then
     missing=()
-    for package in \
-        libegl1 libgl1 libgl1-mesa-dri libfontconfig1 libdbus-1-3 libxkbcommon-x11-0 libxcb-cursor0 \
-        libxcb-icccm4 libxcb-keysyms1 libxcb-image0 libxcb-render-util0 libxcb-shape0 libxcb-xkb1 \
-        fonts-dejavu-core libportaudio2 libasound2-plugins libmysofa1 xvfb pulseaudio pulseaudio-utils; do
+    for package in $packages; do
         dpkg-query -W -f '${Status}' "$package" 2> /dev/null | grep -q 'install ok installed' \
             || missing+=("$package")
     done
@@ -82,7 +88,11 @@ if [ ! -e "$venv" ]; then
     }
 fi
 
-if [ "$what" = dev ]; then target=".[dev]"; else target="."; fi
+case "$what" in
+    app) target=".[gui]" ;;
+    dev) target=".[dev]" ;;
+    *) target="." ;;
+esac
 say "installing packages (a few minutes the first time)"
 "$venv/bin/python" -m pip install --disable-pip-version-check -e "$target" >> "$log" 2>&1 || {
     tail -15 "$log" >&2

@@ -15,7 +15,20 @@ from omniaudio_studio.media.wav import write_wav
 from tests.support.command_line import names, omniaudio
 
 HEAVY = ("onnxruntime", "av", "scipy", "torch", "cv2", "matplotlib", "numpy", "soundfile", "rich")
-VERBS = ["generate", "demo", "probe", "measure", "models", "doctor", "scenes", "train", "export"]
+VERBS = [
+    "generate",
+    "batch",
+    "binaural",
+    "gui",
+    "demo",
+    "probe",
+    "measure",
+    "models",
+    "doctor",
+    "scenes",
+    "train",
+    "export",
+]
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["generate", "--help"], ["--version"]])
