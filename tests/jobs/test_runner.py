@@ -21,7 +21,7 @@ from omniaudio_studio.jobs.processes import process_mark, same_process
 from omniaudio_studio.jobs.queue import JobQueue, JobState
 from omniaudio_studio.jobs.run import run_request
 from omniaudio_studio.jobs.runner import QueueRunner
-from tests.support.queues import job_of, names, states, step_until, wanted, work_off
+from tests.support.queues import job_of, names, states, step_until, wanted, work_off, workers
 from tests.support.tiny_bundle import make_tiny_bundle
 
 posix = pytest.mark.skipif(os.name == "nt", reason="kills by signal")
@@ -316,7 +316,7 @@ def test_idle_and_starting_workers_may_die_without_harm(
     work_off(runner)
     # More often in a row than the client would take it.
     for request in others:
-        (process,) = psutil.Process().children()
+        (process,) = workers()
         os.kill(process.pid, signal.SIGKILL)
         while psutil.pid_exists(process.pid):  # until the client's thread has seen it
             time.sleep(0.01)
@@ -372,7 +372,7 @@ def test_closing_lets_the_running_job_wait_again(
     assert states(queue) == ["queued"]
     assert job_of(queue, job).deaths == 0
     assert names(out) == set()
-    assert psutil.Process().children() == []
+    assert workers() == []
     with pytest.raises(WorkerError, match="closed"):
         runner.step()
 
@@ -501,7 +501,7 @@ def test_devices_have_a_worker_each_once_it_is_known_which_is_which(
         most = max(most, len(queue.in_state(JobState.RUNNING)))
     assert states(queue) == ["done"] * 4
     assert most == 1
-    assert len(psutil.Process().children()) == 1
+    assert len(workers()) == 1
 
 
 @posix

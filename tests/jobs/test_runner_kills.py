@@ -19,7 +19,7 @@ import pytest
 from omniaudio_studio.jobs.processes import same_process
 from omniaudio_studio.jobs.queue import JobQueue, JobState
 from omniaudio_studio.jobs.runner import QueueRunner
-from tests.support.queues import PATIENCE, names, states, wanted, work_off
+from tests.support.queues import PATIENCE, names, states, wanted, work_off, workers
 
 KILLS = 20
 
@@ -169,17 +169,17 @@ def test_two_hundred_short_clips_leave_memory_as_it_was(
     ):
         queue.add(wanted(small_clip, tiny_bundle, out, 200))
         sizes: list[int] = []
-        workers: list[int] = []
+        theirs: list[int] = []
         done = 0
         while not all(job.state.finished for job in runner.jobs()):
             done += sum(event["event"] == "done" for event in runner.step(0.05))
             runner.total()
             if done >= 20 * (len(sizes) + 1):
                 sizes.append(process.memory_info().rss)
-                workers += [child.memory_info().rss for child in process.children()]
+                theirs += [worker.memory_info().rss for worker in workers()]
         assert states(queue) == ["done"] * 200
         assert names(out) == outputs(200)
         # After the first forty it has all that it will ever need.
         assert sizes[-1] - sizes[1] < 4 << 20
-        assert workers[-1] - workers[1] < 30 << 20
+        assert theirs[-1] - theirs[1] < 30 << 20
         assert len(queue.speeds()) == 1

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from omniaudio_studio.jobs.queue import Job, JobQueue
 from omniaudio_studio.jobs.request import GenerateRequest
@@ -42,6 +45,16 @@ def work_off(runner: QueueRunner, patience: float = PATIENCE) -> list[dict[str, 
     return step_until(
         runner, lambda: all(job.state.finished for job in runner.queue.jobs()), patience
     )
+
+
+def workers() -> list[psutil.Process]:
+    """The workers that this process has started and that still run."""
+    found = []
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+            if "omniaudio_studio.jobs.worker" in child.cmdline():
+                found.append(child)
+    return found
 
 
 def states(queue: JobQueue) -> list[str]:

@@ -9,7 +9,6 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
 from PyQt6.QtCore import QModelIndex, QPersistentModelIndex, Qt, QTimer
 from PyQt6.QtTest import QAbstractItemModelTester
@@ -27,6 +26,7 @@ from tests.qt.queue.conftest import (
     states,
     wait_for,
 )
+from tests.support.queues import workers
 
 
 def test_jobs_run_and_tell_of_it(
@@ -203,9 +203,7 @@ def test_closing_and_opening_again_goes_on(
     begun = time.monotonic()
     first.close()
     assert time.monotonic() - begun < 3.0
-    assert psutil.Process().children() == [
-        one for one in psutil.Process().children() if "python" not in one.name()
-    ]
+    assert workers() == []
     second = make_model()
     wait_for(qtbot, lambda: len(second.jobs()) == 3)
     second.hold([1])
@@ -219,7 +217,7 @@ def test_a_killed_worker_is_told_of_and_replaced(
 ) -> None:
     model.add([slow_request, *requests(1)])
     wait_for(qtbot, lambda: model.index(0, 0).data(Role.STAGE) in ("frames", "sampling"))
-    (worker,) = [one for one in psutil.Process().children() if "python" in one.name()]
+    (worker,) = workers()
     with qtbot.waitSignal(model.noticed, timeout=10_000) as said:
         os.kill(worker.pid, signal.SIGKILL)
     assert "signal 9" in said.args[0]
