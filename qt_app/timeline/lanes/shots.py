@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from PyQt6.QtCore import QPoint, QPointF, QRect, QRectF, Qt, pyqtSignal
-from PyQt6.QtGui import QMouseEvent, QPainter, QPolygonF
+from PyQt6.QtGui import QColor, QMouseEvent, QPainter, QPolygonF
 from PyQt6.QtWidgets import QWidget
 
 from omniaudio_studio.jobs.request import Segment
@@ -13,6 +15,8 @@ from qt_app.timeline.lanes.base import GUTTER, Lane
 from qt_app.timeline.model import TimelineModel
 
 _REACH = 5  # pixels around a cut that grab it
+_NARROW = 10  # pixels: thinner shots are plain boxes
+_MOST_FLAGS = 80
 _FAR = 30  # pixels outside the window where boxes still get their corners right
 
 
@@ -44,27 +48,34 @@ class ShotsLane(Lane):
         model, colours = self.model, self.colours()
         painter.setFont(self.small_font())
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        first = model.shot_at(self.time_at(rect.left() - _FAR))
+        index = model.shot_at(self.time_at(rect.left() - _FAR))
         last = model.shot_at(self.time_at(rect.right() + _FAR))
-        painted_to = -1.0
-        for index in range(first, last + 1):
+        narrow: list[QRectF] = []
+        marked: list[QRectF] = []
+        while index <= last:
             left, right = (self.x_at(time) for time in model.shot_span(index))
-            # Shots thinner than a pixel: one line stands for those that share it.
-            if right - left < 2:
-                if int(left) > painted_to:
-                    painter.fillRect(QRectF(int(left), 5, 1, self.height() - 11), colours.shot_edge)
-                    painted_to = int(left)
+            if right - left >= _NARROW:
+                self._paint_shot(painter, colours, index, left, right)
+                index += 1
                 continue
-            self._paint_shot(painter, colours, index, left, right)
-        self._paint_suggestions(painter, colours, rect)
+            x, width = int(left), max(1, int(right) - int(left) - 1)
+            narrow.append(QRectF(x, 4, width, self.height() - 9))
+            shot = model.shots[index]
+            if shot.cfg is not None or shot.seed is not None:
+                marked.append(QRectF(x, self.height() - 8, width, 2.5))
+            # Shots that share a pixel: one box stands for them all.
+            index = max(index + 1, bisect_left(model.shots, self.time_at(x + 3), key=_start) - 1)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        _fill(painter, narrow, faded(colours.shot_edge, 0.5))
+        _fill(painter, marked, colours.accent)
+        self._paint_suggestions(painter, colours, rect)
 
     def _paint_shot(
         self, painter: QPainter, colours: Colours, index: int, left: float, right: float
     ) -> None:
         model = self.model
         left, right = max(left, GUTTER - _FAR), min(right, self.width() + _FAR)
-        gap = 0.75 if right - left > 6 else 0.25
+        gap = 0.75
         box = QRectF(left + gap, 4, right - left - 2 * gap, self.height() - 9)
         selected = index == model.selected_shot and len(model.shots) > 1
         own = _values(model.shots[index])
@@ -98,23 +109,27 @@ class ShotsLane(Lane):
             )
 
     def _paint_suggestions(self, painter: QPainter, colours: Colours, rect: QRect) -> None:
-        painter.setPen(Qt.PenStyle.NoPen)
+        """Where the picture cuts and no shot does yet: flags, or lines where they are many."""
+        model = self.model
+        times = model.suggestions
+        index = bisect_left(times, self.time_at(rect.left() - 6))
+        latest = self.time_at(rect.right() + 6)
+        lines: list[QRectF] = []
+        while index < len(times) and times[index] <= latest:
+            x = self.x_at(times[index])
+            if model.shots[model.shot_at(times[index])].start != times[index]:
+                lines.append(QRectF(round(x), 0, 1, self.height() - 6))
+            index = max(index + 1, bisect_left(times, self.time_at(x + 3)))
+        _fill(painter, lines, faded(colours.suggestion, 0.6))
+        if len(lines) > _MOST_FLAGS:
+            return
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setBrush(colours.suggestion)
-        starts = {shot.start for shot in self.model.shots}
-        earliest, latest = self.time_at(rect.left() - 6), self.time_at(rect.right() + 6)
-        painted_to = -10.0
-        for time in self.model.suggestions:
-            if not earliest <= time <= latest or time in starts:
-                continue
-            x = self.x_at(time)
-            if x < painted_to + 3:
-                continue
-            painted_to = x
-            corners = (QPointF(x - 4, 0), QPointF(x + 4, 0), QPointF(x, 6))
-            painter.drawPolygon(QPolygonF(list(corners)))
-            painter.fillRect(
-                QRectF(round(x), 5, 1, self.height() - 11), faded(colours.suggestion, 0.6)
-            )
+        for line in lines:
+            x = line.center().x()
+            corners = [QPointF(x - 4, 0), QPointF(x + 4, 0), QPointF(x, 6)]
+            painter.drawPolygon(QPolygonF(corners))
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
 
     def cut_at(self, x: float) -> int | None:
         """Index of the shot whose start can be grabbed at a pixel."""
@@ -155,6 +170,18 @@ class ShotsLane(Lane):
         left, right = (self.x_at(time) for time in self.model.shot_span(index))
         left, right = max(left, float(GUTTER)), min(right, float(self.width()))
         return QRect(round(left), 0, max(1, round(right - left)), self.height())
+
+
+def _fill(painter: QPainter, boxes: list[QRectF], colour: QColor) -> None:
+    """Many at once: a call each would cost more than the painting."""
+    if boxes:
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(colour)
+        painter.drawRects(boxes[0], *boxes[1:])
+
+
+def _start(shot: Segment) -> float:
+    return shot.start
 
 
 def _values(shot: Segment) -> str:

@@ -20,6 +20,7 @@ from qt_app.timeline.widget import TimelineWidget
 from tests.qt.timeline.conftest import field_of
 
 HOUR = 3600.0
+SPOKEN = 4  # numbers read for the level that a screen reader is told, twice a second at most
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +85,8 @@ def test_playing_paints_the_playhead_and_nothing_else(long_timeline: TimelineWid
         work = Work(long_timeline)
         model.set_playhead(150.0 + step / 30)
         pixels, tiles, reads = work.done()
-        assert (tiles, reads) == (0, 0)
+        assert tiles == 0
+        assert reads <= SPOKEN
         assert pixels <= 20 * height
 
 
@@ -94,7 +96,9 @@ def test_a_playhead_that_stays_on_its_pixel_paints_nothing(long_timeline: Timeli
     settle()
     work = Work(long_timeline)
     model.set_playhead(1800.4)  # 3.6 seconds are a pixel
-    assert work.done() == (0, 0, 0)
+    pixels, tiles, reads = work.done()
+    assert (pixels, tiles) == (0, 0)
+    assert reads <= SPOKEN
 
 
 @pytest.mark.parametrize("span", [HOUR, 600.0, 60.0, 5.0, 0.6])
@@ -123,7 +127,8 @@ def test_what_was_drawn_once_is_kept(long_timeline: TimelineWidget) -> None:
     for view in (near, far, near.scrolled(5), far):
         model.set_view(view)
         pixels, tiles, reads = work.done()
-        assert (tiles, reads) == (0, 0)
+        assert tiles == 0
+        assert reads <= SPOKEN
         assert pixels > 0
 
 
