@@ -17,6 +17,9 @@ from qt_app.models.settings import sentence, told_of
 if TYPE_CHECKING:
     from qt_app.models.library import Library
 
+# libav draws any .txt file as a terminal.
+_TEXT_CODECS = ("ansi", "bintext", "xbin", "idf")
+
 
 class _Addition:
     """One drop: where its clips go, and what became of it."""
@@ -47,6 +50,11 @@ class ClipAdder(QObject):
         self._disk = Background("library-search", self)
         self._closed = threading.Event()
         self._searches = 0
+
+    @property
+    def searching(self) -> bool:
+        """Whether a search is under way."""
+        return self._searches > 0
 
     def add(self, paths: list[Path], row: int | None) -> None:
         """Look for clips in files and folders, and add them before ``row``."""
@@ -100,7 +108,9 @@ class ClipAdder(QObject):
         """Its name does not say that it is a video: it becomes a row if it turns out to be one."""
 
         def done(info: Any) -> None:
-            if not self._closed.is_set() and self._library.number_of(file.key) is None:
+            if info.get("codec") in _TEXT_CODECS:
+                failed("it is text, not video")
+            elif not self._closed.is_set() and self._library.number_of(file.key) is None:
                 self._library.take_in([file], None)
 
         def failed(message: str) -> None:

@@ -80,6 +80,11 @@ class Library(LibraryRows):
         self._save_timer.timeout.connect(self._save)
         self._store.run(lambda: library_file.read_library(self.path), self._fill, self._no_file)
 
+    @property
+    def searching(self) -> bool:
+        """Whether files and folders are being looked through."""
+        return bool(self._waiting) or self._adder.searching
+
     # Start and end ---------------------------------------------------------------------------
 
     def _fill(self, contents: library_file.LibraryContents) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from omniaudio_studio.jobs.outputs import all_outputs
 from qt_app.models.settings import ClipSettings
 
 
@@ -26,21 +29,17 @@ def next_output(clip: Path, settings: ClipSettings, taken: Callable[[Path], bool
         Its settings; ``takes`` and the deliverables count.
     taken
         True for a path that something else is going to write.
+
+    Raises
+    ------
+    OptionError
+        If the settings are not valid.
     """
     folder, number = output_folder(clip, settings), 0
+    request = settings.request(clip, folder / "take.wav")
     while True:
         number += 1
         output = folder / f"{clip.stem}-take{number}.wav"
-        if not any(taken(path) or path.exists() for path in _files(output, settings)):
+        files = all_outputs(replace(request, output=output))
+        if not any(taken(path) or os.path.lexists(path) for path in files):
             return output
-
-
-def _files(output: Path, settings: ClipSettings) -> Iterator[Path]:
-    for index in range(settings.takes):
-        wav = output if index == 0 else output.with_name(f"{output.stem}-take{index + 1}.wav")
-        yield wav
-        yield wav.with_suffix(".json")
-        if settings.overlay:
-            yield wav.with_name(f"{wav.stem}.overlay.mp4")
-        if settings.plot:
-            yield wav.with_suffix(".png")

@@ -99,7 +99,7 @@ class ClipSettings:
         if self.output_folder is not None and (
             not isinstance(self.output_folder, Path) or "\0" in str(self.output_folder)
         ):
-            raise OptionError(f"output_folder must be a folder, found {self.output_folder!r}")
+            raise OptionError(f"the output folder must be a path, found {self.output_folder!r}")
         if not isinstance(self.shots, tuple):
             raise OptionError(f"shots must be a list, found {self.shots!r}")
         replace(self, use_shots=True).request(_CLIP, _OUTPUT)

@@ -47,6 +47,7 @@ class ClipView(QListView):
         self._tell.timeout.connect(self._tell_seen)
         self.delegate.painted.connect(self._was_painted)
         library.current_changed.connect(self._follow_current)
+        library.rowsRemoved.connect(self._after_removal)
         model = self.selectionModel()
         assert model is not None
         model.selectionChanged.connect(self._selected)
@@ -80,6 +81,7 @@ class ClipView(QListView):
     def _follow_current(self, clip: Clip | None) -> None:
         index = QModelIndex() if clip is None else self._library.index_of(clip.id)
         if index == self.currentIndex() and (clip is None or self.selectedIndexes()):
+            self._library.set_selected(self.ids())  # Qt may have gone ahead
             return
         model = self.selectionModel()
         assert model is not None
@@ -92,11 +94,11 @@ class ClipView(QListView):
         if index.isValid():
             self.scrollTo(index)
 
-    def rowsAboutToBeRemoved(self, parent: QModelIndex, start: int, end: int) -> None:
-        """Qt moves the current row by itself; the library says which it is."""
-        self._following = True
-        super().rowsAboutToBeRemoved(parent, start, end)
-        self._following = False
+    def _after_removal(self) -> None:
+        """Qt goes on to a neighbour, but leaves it unselected."""
+        index, model = self.currentIndex(), self.selectionModel()
+        if model is not None and index.isValid() and not model.hasSelection():
+            model.select(index, QItemSelectionModel.SelectionFlag.ClearAndSelect)
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:
         """Delete removes what is selected."""

@@ -77,6 +77,7 @@ class FolderField(SettingField):
     def __init__(self) -> None:
         super().__init__("output_folder")
         self._settings: Sequence[ClipSettings] = ()
+        self._usual: Path | None = None
         self.combo = CalmComboBox()
         self.combo.setPlaceholderText(SEVERAL_TEXT)
         self.row = Row(
@@ -94,6 +95,12 @@ class FolderField(SettingField):
         else:
             self._edit("output_folder", Path(self.combo.itemText(at)))
 
+    def set_usual(self, folder: Path | None) -> None:
+        """The folder that a preference gives to clips without one; None: beside the clip."""
+        self._usual = folder
+        if self._settings:
+            self.show_settings(self._settings)
+
     def choose(self) -> None:
         """Ask for a folder."""
         same, folder = common(self._settings, "output_folder")
@@ -110,7 +117,10 @@ class FolderField(SettingField):
         self.row.show_problem("")
         folders = {item.output_folder for item in settings if item.output_folder is not None}
         self.combo.clear()
-        self.combo.addItem("Beside the clip", _BESIDE)
+        usual = self._usual
+        self.combo.addItem(
+            "Beside the clip" if usual is None else f"{usual.name or usual} (as preferred)", _BESIDE
+        )
         for folder in sorted(folders)[:8]:
             self.combo.addItem(str(folder), _CHOSEN)
         self.combo.addItem("Choose a folder...", _OTHER)

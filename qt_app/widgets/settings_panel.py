@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from PyQt6.QtCore import Qt, QTimer, pyqtSignal
@@ -210,6 +211,10 @@ class SettingsPanel(QWidget):
         """Where the button beside "Front" takes its degrees from; no button where None."""
         self._front = azimuth
         self.form.front_button.setVisible(azimuth is not None)
+
+    def set_usual_folder(self, folder: Path | None) -> None:
+        """Where takes go by preference, for clips without a folder; None: beside the clip."""
+        self.form.folder.set_usual(folder)
 
     def _take_front(self) -> None:
         if self._front is not None:
