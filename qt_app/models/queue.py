@@ -16,11 +16,11 @@ from omniaudio_studio.jobs.estimate import JobProgress
 from omniaudio_studio.jobs.outputs import all_outputs
 from omniaudio_studio.jobs.queue import Job, JobState, absolute
 from omniaudio_studio.jobs.request import GenerateRequest
-from qt_app.models.queue_texts import progress_text, state_text, time_text, tooltip
+from qt_app.models.queue_texts import name_text, progress_text, state_text, time_text, tooltip
 from qt_app.models.queue_thread import Command, Picture, QueueThread, Reports, Settings
 
 MIME_TYPE = "application/x-omniaudio-jobs"
-COLUMNS = ("Clip", "State", "Progress", "Time left")
+COLUMNS = ("Take", "State", "Progress", "Time left")
 NAME, STATE, PROGRESS, LEFT = range(4)
 JOIN_SECONDS = 5.0
 
@@ -343,7 +343,7 @@ class QueueModel(QAbstractTableModel):
         return 0 if parent.isValid() else len(self._jobs)
 
     def columnCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008
-        """Clip, state, progress, time left."""
+        """Take, state, progress, time left."""
         return 0 if parent.isValid() else len(COLUMNS)
 
     def headerData(
@@ -438,7 +438,7 @@ class QueueModel(QAbstractTableModel):
     def _text(self, job: Job, progress: JobProgress | None, column: int) -> str:
         match column:
             case 0:
-                return job.label
+                return name_text(job)
             case 1:
                 return state_text(job, progress)
             case 2:

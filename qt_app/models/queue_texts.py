@@ -25,6 +25,17 @@ _STATES = {
 }
 
 
+def name_text(job: Job) -> str:
+    """What is made: the take's name, with the clip's where that does not say it."""
+    request = job.request
+    name = request.output.name
+    if request.takes > 1:
+        name += f" and {request.takes - 1} more"
+    if request.output.stem.startswith(request.clip.stem):
+        return name
+    return f"{request.clip.name}: {name}"
+
+
 def state_text(job: Job, progress: JobProgress | None) -> str:
     """What a job is doing; a failed one says why."""
     if job.state is JobState.RUNNING:

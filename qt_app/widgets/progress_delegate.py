@@ -1,8 +1,8 @@
-"""A bar in a table's cell."""
+"""Rows of a comfortable height, and a bar in a table's cell."""
 
 from __future__ import annotations
 
-from PyQt6.QtCore import QModelIndex, QRect, Qt
+from PyQt6.QtCore import QModelIndex, QRect, QSize, Qt
 from PyQt6.QtGui import QPainter
 from PyQt6.QtWidgets import (
     QApplication,
@@ -16,9 +16,18 @@ from qt_app.models.queue import Role
 
 _STEPS = 1000
 _MARGIN = 3  # logical pixels
+_ROOM = 4
 
 
-class ProgressDelegate(QStyledItemDelegate):
+class RowDelegate(QStyledItemDelegate):
+    """Leaves room above and below a row's text."""
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:
+        """The text's size and a margin."""
+        return super().sizeHint(option, index) + QSize(0, 2 * _ROOM)
+
+
+class ProgressDelegate(RowDelegate):
     """Draws `Role.FRACTION` as the style's own bar; nothing where it is None."""
 
     def paint(

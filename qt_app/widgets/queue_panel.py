@@ -24,7 +24,7 @@ from omniaudio_studio.jobs.queue import JobState
 from qt_app.icons import icon
 from qt_app.models.queue import LEFT, NAME, PROGRESS, STATE, QueueModel, Role
 from qt_app.models.queue_texts import total_text
-from qt_app.widgets.progress_delegate import ProgressDelegate
+from qt_app.widgets.progress_delegate import ProgressDelegate, RowDelegate
 
 BAR_STEPS = 1000
 
@@ -114,6 +114,7 @@ class QueuePanel(QWidget):
         view.setDragDropMode(QAbstractItemView.DragDropMode.InternalMove)
         view.setDragDropOverwriteMode(False)
         view.setDropIndicatorShown(True)
+        view.setItemDelegate(RowDelegate(view))
         view.setItemDelegateForColumn(PROGRESS, ProgressDelegate(view))
         view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         view.customContextMenuRequested.connect(self._show_menu)
@@ -125,7 +126,7 @@ class QueuePanel(QWidget):
         header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Interactive)
         header.setSectionResizeMode(STATE, QHeaderView.ResizeMode.Stretch)
         unit = view.fontMetrics().averageCharWidth()
-        for column, characters in ((NAME, 26), (PROGRESS, 20), (LEFT, 12)):
+        for column, characters in ((NAME, 30), (PROGRESS, 20), (LEFT, 12)):
             header.resizeSection(column, characters * unit)
         selection = view.selectionModel()
         assert selection is not None

@@ -55,12 +55,12 @@ def test_jobs_run_and_tell_of_it(
     assert totals[-1] == (1.0, 0.0)
     assert "Working" in seen
     row = [model.index(0, column).data() for column in (NAME, STATE, PROGRESS, LEFT)]
-    assert row == ["small.mp4", "Done (demonstration model)", "100 %", ""]
+    assert row == ["small.mp4: 0.wav", "Done (demonstration model)", "100 %", ""]
     index = model.index(0, 0)
     assert index.data(Role.FRACTION) == 1.0
     assert index.data(Role.OUTPUT) == str(wanted[0].output)
     assert "CPUExecutionProvider" in index.data(Qt.ItemDataRole.ToolTipRole)
-    assert "small.mp4, Done" in index.data(Qt.ItemDataRole.AccessibleTextRole)
+    assert "small.mp4: 0.wav, Done" in index.data(Qt.ItemDataRole.AccessibleTextRole)
     del tester
 
 
