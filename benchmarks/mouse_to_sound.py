@@ -61,6 +61,7 @@ def main() -> None:
 
 
 def measure(options: argparse.Namespace, folder: Path) -> bool:
+    from tests.qt.sound.listening import in_real_time
     from tests.support.display import start_display
     from tests.support.pulse import NullSink
 
@@ -76,7 +77,7 @@ def measure(options: argparse.Namespace, folder: Path) -> bool:
         sink = NullSink(folder)
         sink.start()
         stack.callback(sink.stop)
-        first = as_sound_server()
+        first = in_real_time()
         recorder = Recorder(sink)  # before what plays: it changes the sink's latency
         stack.callback(recorder.close)
         manager = subprocess.Popen(["openbox"], stderr=subprocess.DEVNULL)
@@ -122,20 +123,6 @@ def report(
     print(f"longest block   {facts['longest'] * 1000:.1f} ms to compute")
     missed = median > MEDIAN_MS or tail > TAIL_MS or dry > 0 or silences > 0
     return bool(missed or frames < 0.95 * FPS or lost > len(found) // 50)
-
-
-def as_sound_server() -> bool:
-    """Let the test's PulseAudio run as on a desktop, where rtkit gives it real time."""
-    import psutil
-
-    servers = [child for child in psutil.Process().children() if child.name() == "pulseaudio"]
-    try:
-        for server in servers:
-            for thread in server.threads():
-                os.sched_setscheduler(thread.id, os.SCHED_RR, os.sched_param(5))
-    except OSError:
-        return False
-    return bool(servers)
 
 
 def make_field(path: Path) -> Path:

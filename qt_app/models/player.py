@@ -71,7 +71,6 @@ class Player(QObject):
         self._device: str | None = None
         self._output: dict[str, Any] = {}
         self._told = math.nan
-        self._broken = False
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.setInterval(TICK_MS)
@@ -131,12 +130,11 @@ class Player(QObject):
 
     def start(self) -> None:
         """Start the sound process early; `load` does so too."""
-        if self._broken or self._client.alive:
+        if self._client.alive:
             return
         try:
             self._client.start()
         except WorkerError as error:
-            self._broken = True
             self.problem.emit(str(error))
         self._timer.start()
 
@@ -191,9 +189,10 @@ class Player(QObject):
         """Run; from the start again at the end, or from the loop's start outside the loop."""
         if self._duration <= 0 or self._playing:
             return
+        self.start()  # again, where it stopped working
         position = self.position
         start, end = self._loop or (0.0, self._duration)
-        if not start <= position < end - 1e-3:
+        if self._client.ended or not start <= position < end - 1e-3:
             self._client.seek(start)
         self._client.play()
         self._show_playing(True)

@@ -11,15 +11,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from omniaudio_studio.jobs.line_process import LineProcess
-
 from omniaudio_studio.errors import WorkerError
+from omniaudio_studio.jobs.line_process import LineProcess
 from qt_app.sound.shared import Counts, Meters, SharedState
 from qt_app.sound.source import SoundSource
 
 MODULE = "qt_app.sound.process"
 CRASH_SECONDS = 10.0  # a process that dies again this soon is not started a third time
-STALL_SECONDS = 0.5  # the clock runs on its own this long when the process says nothing
 
 
 class SoundClient:
@@ -52,13 +50,14 @@ class SoundClient:
         handle, name = tempfile.mkstemp(prefix="omniaudio-sound-", suffix=".state")
         os.close(handle)
         self._shared = SharedState(Path(name), create=True)
-        self._settings: dict[str, Any] = {
-            "python": python,
-            "log": log,
-            "environment": environment,
-            "package_path": package_path,
-        }
-        self._process: LineProcess | None = None
+        self._process = LineProcess(
+            MODULE,
+            arguments=[str(self._shared.path)],
+            python=python,
+            log=log,
+            environment=environment,
+            package_path=package_path,
+        )
         self._started = -math.inf
         self._closed = False
         self._serial = 0
@@ -69,6 +68,7 @@ class SoundClient:
         self._duration = 0.0
         self._selected: str | None = None
         self._playing = False
+        self._ended = False
         self._loop: tuple[float, float] | None = None
         self._hrtf: Path | None = None
         self._device: str | None = None
@@ -78,17 +78,22 @@ class SoundClient:
     @property
     def pid(self) -> int | None:
         """The sound process's id, or None."""
-        return self._process.pid if self._process is not None else None
+        return self._process.pid
 
     @property
     def alive(self) -> bool:
         """Whether the sound process runs."""
-        return self._process is not None and self._process.alive
+        return self._process.alive
 
     @property
     def playing(self) -> bool:
         """Whether the time line runs, as far as is known."""
         return self._playing
+
+    @property
+    def ended(self) -> bool:
+        """Whether the end was reached, and nothing else has been asked for since."""
+        return self._ended
 
     @property
     def loop_range(self) -> tuple[float, float] | None:
@@ -112,18 +117,17 @@ class SoundClient:
         self._shared.clear()
         self._shared.write_orientation(*orientation)
         self._frame = -math.inf
-        self._process = LineProcess(MODULE, arguments=[str(self._shared.path)], **self._settings)
         self._process.start()
         self._started = time.monotonic()
         self._send("volume", db=self._volume)
         self._send("hrtf", path=None if self._hrtf is None else str(self._hrtf))
-        self._send("device", name=self._device)
         self._send_sources()
         if self._selected is not None:
             self._send("select", key=self._selected)
         if self._loop is not None:
             self._send("loop", start=self._loop[0], end=self._loop[1])
         self.seek(self._target)
+        self._send("device", name=self._device)  # takes longest: files are read meanwhile
         if self._playing:
             self._send("play")
 
@@ -166,6 +170,7 @@ class SoundClient:
     def seek(self, seconds: float) -> None:
         """Go to a position; ``position()`` says it at once, the sound follows."""
         self._target = min(max(seconds, 0.0), self._duration)
+        self._ended = False
         self._serial += 1
         self._send("seek", seconds=self._target, serial=self._serial)
 
@@ -220,8 +225,9 @@ class SoundClient:
         clock = self._shared.read_clock()
         if clock is None:
             return self._target
-        ahead = min(time.monotonic() - clock.time, STALL_SECONDS)
-        frame = clock.frame + ahead / clock.seconds_per_frame
+        ahead = time.monotonic() - clock.time
+        # Nobody hears what has not been made, whatever the device says of its delay.
+        frame = min(clock.frame + ahead / clock.seconds_per_frame, clock.end)
         if clock.rate == self._rate:
             frame = max(frame, self._frame)
         self._frame, self._rate = frame, clock.rate
@@ -255,14 +261,13 @@ class SoundClient:
     def poll(self) -> list[dict[str, Any]]:
         """What has happened since the last call, in order. Restarts a process that crashed."""
         events: list[dict[str, Any]] = []
-        if self._process is None:
-            return events
         for event in self._process.poll():
             if event.get("event") == "died":
                 events += self._died(event)
                 break
             if event.get("event") == "playing":
                 self._playing = bool(event["playing"])
+                self._ended = not self._playing
             events.append(event)
         return events
 
@@ -272,9 +277,8 @@ class SoundClient:
             return
         self._target = self.position()
         self._closed = True
-        if self._process is not None:
-            self._send("close")
-            self._process.close()
+        self._send("close")
+        self._process.close()
         self._shared.close()
         with contextlib.suppress(OSError):
             self._shared.path.unlink()
@@ -282,7 +286,6 @@ class SoundClient:
     def _died(self, event: dict[str, Any]) -> list[dict[str, Any]]:
         self._target = self.position()
         self._lost = self.counts()
-        self._process = None
         if time.monotonic() - self._started < CRASH_SECONDS:
             self._playing = False
             words = f"playback stopped working: {event.get('message', '')}"
@@ -304,8 +307,7 @@ class SoundClient:
         )
 
     def _send(self, command: str, **values: Any) -> None:
-        if self._process is not None:
-            self._process.send({"command": command, **values})
+        self._process.send({"command": command, **values})
 
 
 def _quaternion(yaw: float, pitch: float, roll: float) -> tuple[float, float, float, float]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from qt_app.sound.shared import Clock
+
 _SETTLED_HZ = 0.3
 _EAGER_HZ = 4.0
 _EAGER_SECONDS = 1.0
@@ -31,6 +33,10 @@ class DeviceClock:
         self.seconds_per_frame = 1.0 / rate
         self._since = 0.0
         self._known = False
+
+    def now(self, end: int) -> Clock:
+        """What to share; frames before ``end`` have been made."""
+        return Clock(self.frame, self.time, self.seconds_per_frame, self.rate, end)
 
     def update(self, frame: int, heard: float) -> None:
         """The block that starts with ``frame`` is said to be heard at the moment ``heard``."""

@@ -242,7 +242,7 @@ class Engine:
         self._look()
         clock.update(mixer.frame, heard)
         mixer.render(block, self._matrix)
-        shared.write_clock(clock.frame, clock.time, clock.seconds_per_frame, clock.rate)
+        shared.write_clock(clock.now(mixer.frame))
         shared.write_meters(mixer.peak.tolist() + mixer.rms.tolist())
         self._callbacks += 1
         self._longest = max(self._longest, time.perf_counter() - began)

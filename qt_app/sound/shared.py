@@ -28,7 +28,7 @@ _TRIES = 64
 
 # Offsets in 8-byte words.
 _LOOK = 0  # sequence, w, x, y, z
-_CLOCK = 8  # sequence, frame, time, seconds per frame, rate
+_CLOCK = 8  # sequence, frame, time, seconds per frame, rate, end
 _LINE = 16  # sequence, count of turns ever made, then TURNS x 4
 _METERS = _LINE + 2 + 4 * TURNS  # sequence, peaks of W Y Z X L R, rms of the same
 _COUNTS = _METERS + 16  # underflows, blocks starved by the files, callbacks, longest callback (s)
@@ -43,6 +43,7 @@ class Clock(NamedTuple):
     time: float
     seconds_per_frame: float
     rate: float
+    end: float  # frames from here on have not been made yet
 
 
 class Turn(NamedTuple):
@@ -137,13 +138,13 @@ class SharedState:
         """(w, x, y, z); None in the unlikely case that the writer never rests."""
         return self._read(_LOOK, 4)
 
-    def write_clock(self, frame: float, time: float, seconds_per_frame: float, rate: float) -> None:
+    def write_clock(self, clock: Clock) -> None:
         """See the module's description."""
-        self._write(_CLOCK, (frame, time, seconds_per_frame, rate))
+        self._write(_CLOCK, clock)
 
     def read_clock(self) -> Clock | None:
         """The clock, or None before the first block was played."""
-        values = self._read(_CLOCK, 4)
+        values = self._read(_CLOCK, 5)
         return Clock(*values) if values is not None and values[2] > 0 else None
 
     def write_turn(self, frame: float, position: float, speed: float, serial: float) -> None:

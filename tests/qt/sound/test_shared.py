@@ -12,7 +12,7 @@ import pytest
 from omniaudio_studio.foa.rotation import quaternion_from_angles
 from qt_app.sound.client import SoundClient
 from qt_app.sound.clock import DeviceClock
-from qt_app.sound.shared import TURNS, SharedState
+from qt_app.sound.shared import TURNS, Clock, SharedState
 from qt_app.sound.source import SoundSource
 
 
@@ -96,7 +96,7 @@ def test_the_position_follows_turns_and_never_runs_back(
     monkeypatch.setattr("qt_app.sound.client.time.monotonic", lambda: now[0])
     assert client.position() == 0.0
     shared.write_turn(0, 2.0, 0.0, 0)
-    shared.write_clock(0, 1000.0, 1 / 48_000, 48_000)
+    shared.write_clock(Clock(0, 1000.0, 1 / 48_000, 48_000, 48_000))
     assert client.position() == 2.0
     shared.write_turn(4800, 2.0, 1.0, 0)  # play, heard in 100 ms
     assert client.position() == 2.0
@@ -105,18 +105,18 @@ def test_the_position_follows_turns_and_never_runs_back(
     now[0] += 0.25
     assert client.position() == pytest.approx(2.25)
     # The clock finds that it was 3 ms ahead.
-    shared.write_clock(16_800, now[0] + 0.003, 1 / 48_000, 48_000)
+    shared.write_clock(Clock(16_800, now[0] + 0.003, 1 / 48_000, 48_000, 96_000))
     assert client.position() == pytest.approx(2.25)
     now[0] += 0.01
     assert client.position() == pytest.approx(2.257)
     # A loop's seam that is to come.
     shared.write_turn(4800 + 48_000, 2.0, 1.0, 0)
     assert client.position() == pytest.approx(2.257)
-    shared.write_clock(4800 + 48_000 + 480, now[0], 1 / 48_000, 48_000)
+    shared.write_clock(Clock(4800 + 48_000 + 480, now[0], 1 / 48_000, 48_000, 53_760))
     assert client.position() == pytest.approx(2.01)
-    # Nobody writes any more.
+    # Nobody makes any more sound.
     now[0] += 60.0
-    assert client.position() == pytest.approx(2.51)
+    assert client.position() == pytest.approx(2.02)
 
 
 def test_a_seek_is_where_it_goes_until_it_is_heard(
@@ -126,7 +126,7 @@ def test_a_seek_is_where_it_goes_until_it_is_heard(
     now = [1000.0]
     monkeypatch.setattr("qt_app.sound.client.time.monotonic", lambda: now[0])
     shared.write_turn(0, 1.0, 1.0, 0)
-    shared.write_clock(48_000, 1000.0, 1 / 48_000, 48_000)
+    shared.write_clock(Clock(48_000, 1000.0, 1 / 48_000, 48_000, 96_000))
     assert client.position() == pytest.approx(2.0)
     client.seek(7.0)
     serial = client._serial
