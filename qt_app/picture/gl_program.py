@@ -145,6 +145,8 @@ class SphereProgram:
         else:
             gl.glTexImage2D(_TEXTURE_2D, 0, _R8, width, height, 0, *kind)
             self._sizes[unit] = plane.shape
+        # Painters take the usual value for granted.
+        gl.glPixelStorei(_UNPACK_ALIGNMENT, 4)
 
     def _texture(self, wrap: int) -> int:
         gl = self._gl

@@ -12,6 +12,7 @@ from PyQt6.QtGui import (
     QPainter,
     QSurfaceFormat,
 )
+from PyQt6.QtOpenGL import QOpenGLPaintDevice
 from PyQt6.QtOpenGLWidgets import QOpenGLWidget
 from PyQt6.QtWidgets import QWidget
 
@@ -24,7 +25,8 @@ GRID_OPACITY = 0.55
 # Platforms without a window system: QOpenGLWidget may crash there instead of saying no.
 _WITHOUT_GL = ("offscreen", "minimal", "vnc", "linuxfb")
 
-Overlay = Callable[[QPainter, QRectF], None]
+# A painter in logical pixels, the whole view, and what it shows.
+Overlay = Callable[[QPainter, QRectF, Scene], None]
 
 
 def surface_format() -> QSurfaceFormat:
@@ -65,7 +67,7 @@ class GlCanvas(QOpenGLWidget):
     Parameters
     ----------
     overlay : callable
-        Called with a painter and the area after each picture.
+        Called with a painter, the area and the scene after each picture.
     parent : QWidget, optional
     """
 
@@ -95,17 +97,22 @@ class GlCanvas(QOpenGLWidget):
             context.aboutToBeDestroyed.connect(self._free)
 
     def paintGL(self) -> None:
+        ratio = self.devicePixelRatioF()
+        width = max(round(self.width() * ratio), 1)
+        height = max(round(self.height() * ratio), 1)
         if self._program is not None:
-            ratio = self.devicePixelRatioF()
-            width, height = round(self.width() * ratio), round(self.height() * ratio)
             grid, back = theme.colour("picture grid", GRID_OPACITY), theme.colour("picture")
             try:
-                self._program.draw(self._scene, max(width, 1), max(height, 1), grid, back)
+                self._program.draw(self._scene, width, height, grid, back)
             except GlUnavailable as error:
                 self._program = None
                 self.broken.emit(str(error))
-        painter = QPainter(self)
-        self._overlay(painter, QRectF(self.rect()))
+        # Not on the widget: where the window is grabbed its painters go to the grabbed image, which
+        # this picture then covers.
+        device = QOpenGLPaintDevice(width, height)
+        device.setDevicePixelRatio(ratio)
+        painter = QPainter(device)
+        self._overlay(painter, QRectF(self.rect()), self._scene)
         painter.end()
 
     def _free(self) -> None:

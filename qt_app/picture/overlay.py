@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 from PyQt6.QtCore import QPointF, QRectF, Qt
-from PyQt6.QtGui import QColor, QFontMetricsF, QPainter, QPainterPath, QPalette, QPen, QPolygonF
+from PyQt6.QtGui import (
+    QColor,
+    QFontMetricsF,
+    QImage,
+    QPainter,
+    QPainterPath,
+    QPalette,
+    QPen,
+    QPolygonF,
+)
 
 from qt_app import theme
 from qt_app.picture import camera
-from qt_app.picture.look import LookModel
+from qt_app.picture.scene import Scene
 
 COMPASS_RADIUS = 25.0  # logical pixels, as all sizes here
 _MARGIN = 12.0
+_HEAD = 18.0  # side of the arrowhead's image
 _NAMES = {0: "Front", 90: "Left", 180: "Back", -90: "Right"}
 
 
@@ -50,7 +61,7 @@ def compass_area(area: QRectF) -> QRectF:
     return QRectF(area.right() - side - _MARGIN, area.bottom() - side - _MARGIN, side, side)
 
 
-def paint(painter: QPainter, area: QRectF, look: LookModel, shown: Shown, accent: QPalette) -> None:
+def paint(painter: QPainter, area: QRectF, scene: Scene, shown: Shown, accent: QPalette) -> None:
     """Paint all of it.
 
     Parameters
@@ -59,7 +70,8 @@ def paint(painter: QPainter, area: QRectF, look: LookModel, shown: Shown, accent
         In logical pixels.
     area : QRectF
         The whole view.
-    look : LookModel
+    scene : Scene
+        Of which the look counts.
     shown : Shown
     accent : QPalette
         Its highlight colour frames a focused view.
@@ -67,9 +79,9 @@ def paint(painter: QPainter, area: QRectF, look: LookModel, shown: Shown, accent
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     if shown.has_picture:
         if shown.grid:
-            _name_directions(painter, area, look)
-        _mark_front(painter, area, look, shown.front)
-        _paint_compass(painter, compass_area(area), look, shown.front)
+            _name_directions(painter, area, scene)
+        _mark_front(painter, area, scene, shown.front)
+        _paint_compass(painter, compass_area(area), scene, shown.front)
     if shown.message:
         _say(painter, area, shown.message, in_middle=not shown.has_picture)
     if shown.focused:
@@ -78,53 +90,95 @@ def paint(painter: QPainter, area: QRectF, look: LookModel, shown: Shown, accent
         painter.drawRect(area.adjusted(1, 1, -1, -1))
 
 
-def _name_directions(painter: QPainter, area: QRectF, look: LookModel) -> None:
+def _name_directions(painter: QPainter, area: QRectF, scene: Scene) -> None:
     for degrees in range(-150, 181, 30):
-        where = look.place_of(
-            camera.vector(math.radians(degrees), 0.0), area.width(), area.height()
-        )
-        if where is not None and area.contains(QPointF(*where)):
+        where = _place(area, scene, camera.vector(math.radians(degrees), 0.0))
+        if where is not None:
             name = _NAMES.get(degrees, f"{abs(degrees)}° {'left' if degrees > 0 else 'right'}")
-            _text(painter, QPointF(where[0] + 4, where[1] - 5), name, theme.colour("picture grid"))
+            _text(painter, where + QPointF(4, -5), name, theme.colour("picture grid"))
 
 
-def _mark_front(painter: QPainter, area: QRectF, look: LookModel, front: float) -> None:
+def _mark_front(painter: QPainter, area: QRectF, scene: Scene, front: float) -> None:
     """An arrowhead under the front, pointing at it."""
-    where = look.place_of(camera.vector(front, 0.0), area.width(), area.height())
-    if where is None or not area.contains(QPointF(*where)):
-        return
-    tip = QPointF(*where)
-    head = QPolygonF([tip, tip + QPointF(-7, 12), tip + QPointF(0, 9), tip + QPointF(7, 12)])
+    tip = _place(area, scene, camera.vector(front, 0.0))
+    if tip is not None:
+        image = _arrowhead(_ratio(painter))
+        painter.drawImage(tip - QPointF(_HEAD / 2, 1), image)
+
+
+def _paint_compass(painter: QPainter, area: QRectF, scene: Scene, front: float) -> None:
+    """From above, the viewer looking up: what is seen as a sector, the clip's front as a mark."""
+    if not area.isEmpty():
+        # Whole degrees: a turn of the head does not need a new image for every pixel.
+        away = round(math.degrees(front - scene.look[0])) % 360
+        image = _compass(away, round(math.degrees(scene.fov)), _ratio(painter))
+        painter.drawImage(area.topLeft(), image)
+
+
+@lru_cache(maxsize=2)
+def _arrowhead(ratio: float) -> QImage:
+    image, painter = _blank(_HEAD, ratio)
+    middle = _HEAD / 2
+    corners = [(middle, 1.0), (middle - 7, 13.0), (middle, 10.0), (middle + 7, 13.0)]
     painter.setPen(QPen(theme.colour("picture", 0.8), 1.5))
     painter.setBrush(theme.colour("front"))
-    painter.drawPolygon(head)
+    painter.drawPolygon(QPolygonF([QPointF(x, y) for x, y in corners]))
+    painter.end()
+    return image
 
 
-def _paint_compass(painter: QPainter, area: QRectF, look: LookModel, front: float) -> None:
-    """From above, the viewer looking up: what is seen as a sector, the clip's front as a mark."""
-    if area.isEmpty():
-        return
+@lru_cache(maxsize=4)
+def _compass(away: int, opening: int, ratio: float) -> QImage:
+    """Painted as an image, since OpenGL's painter has no smooth edges; angles in degrees."""
+    side = 2 * COMPASS_RADIUS
+    image, painter = _blank(side, ratio)
+    area = QRectF(1, 1, side - 2, side - 2)
     middle, radius = area.center(), area.width() / 2
     painter.setPen(QPen(theme.colour("picture text", 0.55), 1.2))
     painter.setBrush(theme.colour("picture", 0.6))
-    painter.drawEllipse(middle, radius, radius)
+    painter.drawEllipse(area)
     sector = QPainterPath(middle)
-    inner = area.adjusted(4, 4, -4, -4)
-    opening = math.degrees(look.fov)
     # Qt counts counter-clockwise from the right.
-    sector.arcTo(inner, 90 - opening / 2, opening)
+    sector.arcTo(area.adjusted(4, 4, -4, -4), 90 - opening / 2, opening)
     sector.closeSubpath()
     painter.fillPath(sector, theme.colour("picture text", 0.35))
-    away = front - look.yaw
-    out = QPointF(-math.sin(away), -math.cos(away))
+    angle = math.radians(away)
+    out = QPointF(-math.sin(angle), -math.cos(angle))
     across = QPointF(out.y(), -out.x())
-    tip = middle + out * (radius - 2)
     base = middle + out * (radius - 13)
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(theme.colour("front"))
-    painter.drawPolygon(QPolygonF([tip, base + across * 6, base - across * 6]))
+    painter.drawPolygon(
+        QPolygonF([middle + out * (radius - 2), base + across * 6, base - across * 6])
+    )
     painter.setBrush(theme.colour("picture text"))
     painter.drawEllipse(middle, 2.5, 2.5)
+    painter.end()
+    return image
+
+
+def _blank(side: float, ratio: float) -> tuple[QImage, QPainter]:
+    """A transparent square of so many logical pixels, and its painter."""
+    pixels = math.ceil(side * ratio)
+    image = QImage(pixels, pixels, QImage.Format.Format_ARGB32_Premultiplied)
+    image.setDevicePixelRatio(ratio)
+    image.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(image)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    return image, painter
+
+
+def _ratio(painter: QPainter) -> float:
+    device = painter.device()
+    return 1.0 if device is None else device.devicePixelRatioF()
+
+
+def _place(area: QRectF, scene: Scene, direction: camera.Vector) -> QPointF | None:
+    """Where a direction is shown; None outside of the view."""
+    seen = camera.turned_back(camera.matrix(*scene.look), direction)
+    found = camera.place(seen, area.width(), area.height(), scene.fov)
+    where = None if found is None else QPointF(*found)
+    return where if where is not None and area.contains(where) else None
 
 
 def _say(painter: QPainter, area: QRectF, message: str, in_middle: bool) -> None:

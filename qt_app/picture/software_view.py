@@ -24,18 +24,19 @@ class SoftwareCanvas(QWidget):
     Parameters
     ----------
     overlay : callable
-        Called with a painter and the area after each picture.
+        Called with a painter, the area and the scene after each picture.
     parent : QWidget, optional
     """
 
     broken = pyqtSignal(str)  # a picture cannot be drawn, and why
-    _drawn = pyqtSignal(QImage)
+    _drawn = pyqtSignal(QImage, object)
 
     def __init__(self, overlay: Overlay, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._overlay = overlay
         self._scene = Scene()
         self._image: QImage | None = None
+        self._image_of = Scene()
         self._drawn.connect(self._take)
         self._back = theme.colour("picture")
         self._drawer = _Drawer(
@@ -64,7 +65,8 @@ class SoftwareCanvas(QWidget):
         else:
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
             painter.drawImage(QRectF(self.rect()), self._image)
-        self._overlay(painter, QRectF(self.rect()))
+        # With what has been drawn, not with what is asked for: the two would slide apart.
+        self._overlay(painter, QRectF(self.rect()), self._image_of)
         painter.end()
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
@@ -76,8 +78,8 @@ class SoftwareCanvas(QWidget):
         if self.width() > 0 and self.height() > 0:
             self._drawer.ask(self._scene, self.width() * ratio, self.height() * ratio)
 
-    def _take(self, image: QImage) -> None:
-        self._image = image
+    def _take(self, image: QImage, scene: Scene) -> None:
+        self._image, self._image_of = image, scene
         self.update()
 
 
@@ -86,7 +88,7 @@ class _Drawer:
 
     def __init__(
         self,
-        on_image: Callable[[QImage], None],
+        on_image: Callable[[QImage, Scene], None],
         on_failure: Callable[[str], None],
         grid: Colour,
         background: Colour,
@@ -143,7 +145,7 @@ class _Drawer:
         columns, rows = max(round(width * scale), 2), max(round(height * scale), 2)
         rgb = renderer.render(scene, columns, rows)
         image = QImage(rgb.tobytes(), columns, rows, 3 * columns, QImage.Format.Format_RGB888)
-        self._on_image(image.copy())
+        self._on_image(image.copy(), scene)
 
 
 def _rgb(name: str) -> Colour:

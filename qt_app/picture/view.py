@@ -268,9 +268,9 @@ class SphereView(QWidget):
             )
         )
 
-    def _paint_over(self, painter: QPainter, area: QRectF) -> None:
+    def _paint_over(self, painter: QPainter, area: QRectF, scene: Scene) -> None:
         self._shown.focused = self.hasFocus()
-        overlay.paint(painter, area, self._look, self._shown, self.palette())
+        overlay.paint(painter, area, scene, self._shown, self.palette())
 
     def _on_look(self) -> None:
         if self._pause.isActive():
