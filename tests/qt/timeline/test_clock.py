@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qt_app.timeline.clock import clock_text, parse_clock, short_clock_text, spoken_time
 from qt_app.timeline.ticks import Ticks
 
 
+@settings(deadline=None)
 @given(st.integers(0, 100 * 3600 * 1000))
 def test_a_time_reads_back_as_it_was_written(milliseconds: int) -> None:
     seconds = milliseconds / 1000
@@ -54,6 +55,7 @@ def test_short_and_spoken() -> None:
     assert spoken_time(0.2) == "0.2 s"
 
 
+@settings(deadline=None)
 @given(st.floats(0.0005, 500), st.floats(0, 86400))
 def test_labels_never_touch_and_marks_stay_few(scale: float, start: float) -> None:
     ticks = Ticks.spaced(scale)

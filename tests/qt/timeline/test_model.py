@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PyQt6.QtCore import QCoreApplication
 from pytestqt.qtbot import QtBot
 
 from omniaudio_studio.errors import OptionError
@@ -172,6 +174,7 @@ def test_cuts_keep_to_frames_where_the_rate_is_known() -> None:
     assert model.shots[1].start == pytest.approx(4.04)
 
 
+@settings(deadline=None)
 @given(st.floats(-5, 40), st.floats(-5, 40))
 def test_a_range_is_in_order_and_inside(start: float, end: float) -> None:
     model = make()
@@ -295,3 +298,14 @@ def test_a_summary_that_cannot_be_read_is_said(qtbot: QtBot, tmp_path: Path) -> 
             model.load_field(tmp_path / name)
         assert name in caught.args[0]
     assert model.field is None
+
+
+def test_a_model_may_go_while_its_summary_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "long.npz"
+    np.savez(path, peaks=np.zeros((2, 360_000), dtype=np.float32), frame_rate=10)
+    for _ in range(20):
+        model = make()
+        model.load_field(path)
+        del model  # the reading thread must neither be waited for nor find what is gone
+    gc.collect()
+    QCoreApplication.processEvents()

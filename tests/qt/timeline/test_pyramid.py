@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omniaudio_studio.errors import MediaError
@@ -12,6 +12,7 @@ from qt_app.timeline.field import FieldSummary
 from qt_app.timeline.pyramid import MaxPyramid, PeakPyramid
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 3000), st.floats(-50, 3100), st.floats(0.05, 400), st.integers(0, 50),
     st.integers(0, 2**32 - 1),
@@ -33,6 +34,7 @@ def test_a_stretch_has_the_maximum_of_what_it_touches(
         assert (result[:, k] <= wide.max(axis=1)).all()
 
 
+@settings(deadline=None)
 @given(st.floats(0.01, 3600), st.floats(0, 3599))
 def test_an_hour_costs_no_more_than_a_minute(width_seconds: float, start: float) -> None:
     hour = MaxPyramid(_HOUR)

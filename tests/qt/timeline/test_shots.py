@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omniaudio_studio.errors import OptionError
@@ -41,6 +41,7 @@ def assert_cover(shots: Shots) -> None:
         shot.validate()
 
 
+@settings(deadline=None)
 @given(raw)
 def test_any_list_becomes_a_cover_that_keeps_what_it_can(shots: list[Segment]) -> None:
     result = editing.covering(shots, DURATION)
@@ -51,12 +52,14 @@ def test_any_list_becomes_a_cover_that_keeps_what_it_can(shots: list[Segment]) -
     assert editing.covering(result, DURATION) == result
 
 
+@settings(deadline=None)
 @given(covered, times)
 def test_a_time_lies_in_the_shot_that_covers_it(shots: Shots, time: float) -> None:
     start, end = editing.span(shots, editing.shot_at(shots, time), DURATION)
     assert (start <= time < end) or time < 0 or time >= DURATION
 
 
+@settings(deadline=None)
 @given(covered, times)
 def test_splitting_changes_no_value_anywhere(shots: Shots, time: float) -> None:
     result = editing.split(shots, time, DURATION)
@@ -72,6 +75,7 @@ def test_splitting_changes_no_value_anywhere(shots: Shots, time: float) -> None:
         assert result is shots
 
 
+@settings(deadline=None)
 @given(covered, st.integers(-1, 13), times)
 def test_a_moved_cut_stays_between_its_neighbours(shots: Shots, index: int, time: float) -> None:
     result = editing.move(shots, index, time, DURATION)
@@ -84,6 +88,7 @@ def test_a_moved_cut_stays_between_its_neighbours(shots: Shots, index: int, time
         assert all(a == b for k, (a, b) in enumerate(zip(shots, result, strict=True)) if k != index)
 
 
+@settings(deadline=None)
 @given(covered, st.integers(-1, 13))
 def test_removing_and_merging_keep_the_cover(shots: Shots, index: int) -> None:
     removed, merged = editing.remove(shots, index), editing.merge(shots, index)
@@ -94,6 +99,7 @@ def test_removing_and_merging_keep_the_cover(shots: Shots, index: int) -> None:
     assert len(merged) == len(shots) - (0 <= index < len(shots) - 1)
 
 
+@settings(deadline=None)
 @given(covered, st.lists(times, max_size=8))
 def test_cutting_at_suggestions_keeps_every_shot_long_enough(
     shots: Shots, cuts: list[float]
@@ -112,6 +118,7 @@ def test_values_are_checked_as_the_request_checks_them() -> None:
         editing.with_values(shots, 1, None, 2**64)
 
 
+@settings(deadline=None)
 @given(times, st.lists(times, max_size=6), st.floats(0, 2))
 def test_snapping_goes_to_the_nearest_place_or_nowhere(
     time: float, places: list[float], tolerance: float

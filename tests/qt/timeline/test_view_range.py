@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qt_app.timeline.view_range import MIN_SECONDS_PER_PIXEL, ViewRange
@@ -23,11 +23,13 @@ def assert_inside(view: ViewRange) -> None:
     assert view.end <= max(view.duration, view.width * MIN_SECONDS_PER_PIXEL) + slack
 
 
+@settings(deadline=None)
 @given(views(), st.floats(-100, 5000))
 def test_time_and_pixel_are_inverse(view: ViewRange, x: float) -> None:
     assert view.x_at(view.time_at(x)) == pytest.approx(x, abs=1e-3)
 
 
+@settings(deadline=None)
 @given(views(), st.floats(1, 100), st.floats(0, 1))
 def test_zooming_in_keeps_the_time_under_the_cursor(
     view: ViewRange, factor: float, part: float
@@ -39,6 +41,7 @@ def test_zooming_in_keeps_the_time_under_the_cursor(
     assert_inside(zoomed)
 
 
+@settings(deadline=None)
 @given(views(), st.floats(0.01, 1), st.floats(0, 1))
 def test_zooming_out_keeps_it_too_unless_an_end_is_reached(
     view: ViewRange, factor: float, part: float
@@ -51,12 +54,14 @@ def test_zooming_out_keeps_it_too_unless_an_end_is_reached(
     assert at_an_end or zoomed.x_at(view.time_at(x)) == pytest.approx(x, abs=1e-3)
 
 
+@settings(deadline=None)
 @given(views(), st.floats(-1e7, 1e7), st.integers(1, 5000))
 def test_nothing_leads_out_of_the_clip(view: ViewRange, pixels: float, width: int) -> None:
     for moved in (view, view.scrolled(pixels), view.resized(width), view.starting(pixels)):
         assert_inside(moved)
 
 
+@settings(deadline=None)
 @given(views(), st.integers(1, 5000))
 def test_a_whole_clip_stays_whole_when_the_window_changes(view: ViewRange, width: int) -> None:
     fitted = ViewRange.fitted(view.duration, view.width)

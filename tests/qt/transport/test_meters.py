@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QColor, QPaintEvent
@@ -35,6 +35,7 @@ def test_the_scale_is_the_standards() -> None:
     assert all(a <= b for a, b in itertools.pairwise(marks))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(levels, levels, st.floats(0.001, 0.2)), max_size=40))
 def test_needles_rise_at_once_and_fall_evenly(steps: list[tuple[float, float, float]]) -> None:
     needle = Needle()
