@@ -119,10 +119,10 @@ class Row(QWidget):
     ) -> None:
         super().__init__(parent)
         self.label = QLabel(title)
-        self.label.setBuddy(focus or editor)
+        target = editor if focus is None else focus  # an empty combo box counts as false
+        self.label.setBuddy(target)
         self.label.setFixedWidth(self.fontMetrics().horizontalAdvance("n") * LABEL_WIDTH)
         self.label.setWordWrap(True)
-        target = focus or editor
         target.setAccessibleName(title.replace("&", ""))
         if tip:
             for widget in (self.label, target):
