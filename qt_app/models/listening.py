@@ -210,7 +210,8 @@ class Listening(QObject):
         if clip is None:
             return
         current = self._takes.current
-        if current is None and (playable := self._playable()):
+        # A take that was chosen before it was found comes soon: until then the old sound stays.
+        if current is None and self._takes.chosen is None and (playable := self._playable()):
             self._takes.set_current(playable[-1].wav)  # comes back here
             return
         self._player.load(self._sources(), float(clip.seconds or 0.0), self._loudness())

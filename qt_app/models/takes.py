@@ -153,6 +153,11 @@ class TakesModel(QAbstractListModel):
         """The take that is listened to and acted upon."""
         return self.take(self._current)
 
+    @property
+    def chosen(self) -> Path | None:
+        """The WAV that `set_current` named, whether its take is there yet or not."""
+        return self._current
+
     def set_current(self, wav: Path | None) -> None:
         """Choose a take by its WAV; None for none. One that is not there yet is chosen later."""
         if wav != self._current:

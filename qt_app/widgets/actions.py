@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from PyQt6.QtCore import QObject, QUrl
@@ -111,7 +112,7 @@ class Actions(QObject):
             ),
             1,
         ):
-            self._add(view, title, lambda w=widget: self._go_to(w), f"Alt+{number}")
+            self._add(view, title, partial(self._go_to, widget), f"Alt+{number}")
         self._add(view, "Go to the &settings", lambda: self._go_to_tab(window.settings), "Alt+5")
         self._add(view, "Go to the ta&kes", lambda: self._go_to_tab(window.takes), "Alt+6")
 

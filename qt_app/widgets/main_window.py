@@ -283,6 +283,7 @@ class MainWindow(QMainWindow):
         preferences.geometry = bytes(self.saveGeometry().data())
         preferences.window_state = bytes(self.saveState(STATE_VERSION).data())
         self.library.close_threads()
+        self.stage.close_view()
         self.session.close()
         super().closeEvent(event)
 

@@ -87,6 +87,11 @@ class Stage(QWidget):
 
     def _connect(self) -> None:
         session = self._session
+        session.player.playing_changed.connect(self.view.set_playing)
+        session.player.position_changed.connect(self._follow_time)
+        self.view.fell_back.connect(self._tell_fallback)
+        if self.view.fallback_reason is not None:
+            self._tell_fallback(self.view.fallback_reason)
         self.transport.add_stage(self.view)
         self.transport.add_stage(self.timeline)
         self.transport.show_hrtf(session.preferences.hrtf)
@@ -105,6 +110,17 @@ class Stage(QWidget):
         session.library.settings_changed.connect(lambda _: self._show_front())
         self._set_energy(self.energy.value())
         self._show_clip(session.listening.clip)
+
+    def close_view(self) -> None:
+        """Stop the picture's timers and threads."""
+        self.view.close_view()
+
+    def _follow_time(self, _: float) -> None:
+        if not self._session.player.playing:  # else the view looks by itself
+            self.view.refresh()
+
+    def _tell_fallback(self, reason: str) -> None:
+        self._session.told.emit(f"The picture is drawn without the graphics card: {reason}", "info")
 
     def _set_energy(self, percent: int) -> None:
         self._session.preferences.energy_opacity = percent / 100
@@ -135,4 +151,4 @@ class Stage(QWidget):
             if take.commercial is False:
                 words.append("no commercial use")
         self.bundle_note.setText(" \N{MIDDLE DOT} ".join(words) or label)
-        self.view.update()
+        self.view.refresh()

@@ -7,6 +7,8 @@ import os
 import shutil
 import subprocess
 
+from tests.support.children import dies_with_us
+
 SCREEN = "1680x1050x24"
 
 
@@ -29,6 +31,7 @@ def start_display() -> str | None:
         pass_fds=(write,),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        preexec_fn=dies_with_us(),
     )
     os.close(write)
     with os.fdopen(read) as stream:

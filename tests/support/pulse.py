@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.support.children import dies_with_us
+
 RATE = 48_000
 READY_SECONDS = 10.0
 
@@ -70,6 +72,7 @@ class NullSink:
             env={**os.environ, **self.environment, "HOME": str(self.folder)},
             stdout=log,
             stderr=log,
+            preexec_fn=dies_with_us(),
         )
         until = time.monotonic() + READY_SECONDS
         while time.monotonic() < until and self._daemon.poll() is None:

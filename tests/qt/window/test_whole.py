@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PyQt6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PyQt6.QtGui import QDropEvent
+from PyQt6.QtGui import QDragEnterEvent, QDropEvent
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -29,6 +29,16 @@ def drop(window: MainWindow, *paths: Path) -> None:
     """What a file manager does."""
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    where = (
+        QPoint(300, 300),
+        Qt.DropAction.CopyAction,
+        data,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    enter = QDragEnterEvent(*where)
+    QApplication.sendEvent(window, enter)
+    assert enter.isAccepted()
     event = QDropEvent(
         QPointF(300, 300),
         Qt.DropAction.CopyAction,
@@ -94,7 +104,7 @@ def test_from_a_dropped_clip_to_a_take_that_can_be_heard(
         lambda: session.takes.current is not None and session.takes.current.wav == wav,
         timeout=WAIT_MS,
     )
-    qtbot.waitUntil(lambda: session.listening.summary is not None, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: session.listening.covariance_at(1.0) is not None, timeout=WAIT_MS)
     keys = [source.key for source in session.player.sources]
     assert keys == [f"take:{wav}", "mono", "camera"]
     assert session.player.selected == keys[0]
