@@ -25,7 +25,6 @@ from qt_app.picture.scene import Scene
 COMPASS_RADIUS = 25.0  # logical pixels, as all sizes here
 _MARGIN = 12.0
 _HEAD = 18.0  # side of the arrowhead's image
-_NAMES = {0: "Front", 90: "Left", 180: "Back", -90: "Right"}
 
 
 @dataclass
@@ -94,7 +93,8 @@ def _name_directions(painter: QPainter, area: QRectF, scene: Scene) -> None:
     for degrees in range(-150, 181, 30):
         where = _place(area, scene, camera.vector(math.radians(degrees), 0.0))
         if where is not None:
-            name = _NAMES.get(degrees, f"{abs(degrees)}° {'left' if degrees > 0 else 'right'}")
+            side = "" if degrees in (0, 180) else " left" if degrees > 0 else " right"
+            name = f"{abs(degrees)}°{side}"
             _text(painter, where + QPointF(4, -5), name, theme.colour("picture grid"))
 
 
