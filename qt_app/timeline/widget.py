@@ -6,7 +6,15 @@ from collections.abc import Callable
 
 from PyQt6.QtCore import QPoint, QRect, Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QContextMenuEvent, QKeyEvent, QKeySequence, QResizeEvent
-from PyQt6.QtWidgets import QHBoxLayout, QLabel, QScrollBar, QToolButton, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QScrollBar,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from qt_app.icons import icon
 from qt_app.timeline.clock import spoken_time
@@ -83,18 +91,18 @@ class TimelineWidget(QWidget):
         for lane in self.lanes:
             lane.setFocusProxy(self)
             lane.bubble.connect(self._show_bubble)
-            layout.addWidget(lane)
+            layout.addWidget(lane, lane.stretch)
         row = QHBoxLayout()
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
         row.addWidget(self._corner())
         row.addWidget(self.bar)
         layout.addLayout(row)
-        layout.addStretch(1)
         self.bubble.setObjectName("bubble")
         self.bubble.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.bubble.setAutoFillBackground(True)
         self.bubble.setMargin(4)
+        self.bubble.setFrameShape(QFrame.Shape.StyledPanel)
         self.bubble.hide()
 
     def _corner(self) -> QWidget:

@@ -20,6 +20,7 @@ class AnglegramLane(Lane):
     """Left is up, as a head that turns left turns up the page; the back is at both edges."""
 
     wanted_height = 112
+    stretch = 4
     title = "Direction"
     range_fill = 0.0  # a tint would lie about the colours below
 

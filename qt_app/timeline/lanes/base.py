@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import QEvent, QPoint, QRect, Qt, QTimer, pyqtSignal
+from PyQt6.QtCore import QEvent, QPoint, QRect, QSize, Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QFont, QMouseEvent, QPainter, QPaintEvent, QWheelEvent
 from PyQt6.QtWidgets import QSizePolicy, QWidget
 
@@ -26,6 +26,7 @@ class Lane(QWidget):
     bubble = pyqtSignal(str, QPoint)
 
     wanted_height = 40
+    stretch = 0  # share of height to spare
     title = ""
     follows_range = True
     range_fill = 0.2  # opacity
@@ -41,8 +42,12 @@ class Lane(QWidget):
         self.painted_pixels = 0
         """Logical pixels painted so far: the work done, for measurements."""
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setFixedHeight(self.wanted_height)
+        grows = QSizePolicy.Policy.Expanding if self.stretch else QSizePolicy.Policy.Fixed
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, grows)
+        if self.stretch:
+            self.setMinimumHeight(self.wanted_height * 2 // 3)
+        else:
+            self.setFixedHeight(self.wanted_height)
         self.setMouseTracking(True)
         self._edge_timer = QTimer(self)
         self._edge_timer.setInterval(40)
@@ -53,6 +58,9 @@ class Lane(QWidget):
         model.playhead_changed.connect(self._playhead_moved)
 
     # Geometry
+
+    def sizeHint(self) -> QSize:
+        return QSize(GUTTER + 400, self.wanted_height)
 
     def x_at(self, time: float) -> float:
         """Pixel of a time in this widget."""

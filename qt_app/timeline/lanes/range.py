@@ -62,6 +62,7 @@ class RangeLane(Lane):
         metrics = painter.fontMetrics()
         if visible.width() < metrics.horizontalAdvance(text) + 20:
             text = f"{self.model.range[1] - self.model.range[0]:.3f} s"
+            text = f"Repeats  {text}" if self.model.loop else text
         if visible.width() >= metrics.horizontalAdvance(text) + 20:
             painter.setPen(colours.text)
             painter.drawText(visible, Qt.AlignmentFlag.AlignCenter, text)

@@ -21,6 +21,7 @@ class WaveformLane(Lane):
     """Quiet clips are drawn larger, in steps of 6 dB that the gutter names."""
 
     wanted_height = 84
+    stretch = 3
     title = "Level"
 
     def __init__(self, model: TimelineModel, parent: QWidget | None = None) -> None:

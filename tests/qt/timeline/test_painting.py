@@ -272,3 +272,16 @@ def test_a_lane_without_a_field_is_empty_not_broken(qtbot: QtBot) -> None:
 
 def _rgb(colour: object) -> list[int]:
     return [colour.red(), colour.green(), colour.blue()]  # type: ignore[attr-defined]
+
+
+def test_height_to_spare_goes_to_the_curves(timeline: TimelineWidget) -> None:
+    before = [lane.height() for lane in timeline.lanes]
+    timeline.resize(timeline.width(), timeline.height() + 140)
+    settle()
+    grown = [lane.height() - old for lane, old in zip(timeline.lanes, before, strict=True)]
+    assert grown[:3] == [0, 0, 0]
+    assert min(grown[3:]) > 40
+    assert sum(grown) == 140
+    assert timeline.minimumSizeHint().height() < sum(before)
+    picture = grabbed(timeline.anglegram)
+    assert picture.shape[0] == timeline.anglegram.height()
