@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -221,3 +222,46 @@ def test_a_half_written_folder_is_thrown_away(tmp_path: Path) -> None:
     staging.path(finals[0]).write_text("half")
     assert not finish(staging.folder, finals)
     assert names(tmp_path) == set()
+
+
+def test_outputs_are_on_the_disk_before_they_count_as_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What a power cut would find: nothing is renamed before its content is safe.
+    seen: list[str] = []
+    fsync, rename, replace = os.fsync, Path.rename, Path.replace
+    paths: dict[int, str] = {}
+    open_ = os.open
+
+    def opened(path: Path, *rest: int) -> int:
+        descriptor = open_(path, *rest)
+        paths[descriptor] = Path(path).name
+        return descriptor
+
+    def synced(descriptor: int) -> None:
+        seen.append(f"sync {paths[descriptor]}")
+        fsync(descriptor)
+
+    def renamed(self: Path, target: Path) -> Path:
+        seen.append(f"rename {target.suffix}")
+        return rename(self, target)
+
+    def replaced(self: Path, target: Path) -> Path:
+        seen.append(f"move {target.name}")
+        return replace(self, target)
+
+    finals = [tmp_path / "a.wav", tmp_path / "a.json"]
+    with Staging(finals) as staging:
+        for final in finals:
+            staging.path(final).write_text("new")
+        monkeypatch.setattr(os, "open", opened)
+        monkeypatch.setattr(os, "fsync", synced)
+        monkeypatch.setattr(Path, "rename", renamed)
+        monkeypatch.setattr(Path, "replace", replaced)
+        staging.commit()
+    folder = f"sync {tmp_path.name}"
+    assert [one for one in seen if one != folder] == [
+        "sync a.wav", "sync a.json", "rename .whole", "move a.wav", "move a.json",
+    ]  # fmt: skip
+    if os.name != "nt":
+        assert seen[3:] == [folder, "move a.wav", "move a.json", folder]

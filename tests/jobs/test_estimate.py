@@ -1,0 +1,115 @@
+"""One fraction over all stages, and estimates from what earlier jobs took."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from omniaudio_studio.jobs.estimate import Expected, History, JobClock, kind_of
+from omniaudio_studio.jobs.queue import Speed
+from omniaudio_studio.jobs.request import GenerateRequest
+
+PLAIN = GenerateRequest(Path("clip.mp4"), Path("out.wav"))
+WITH_OVERLAYS = GenerateRequest(
+    Path("clip.mp4"), Path("out.wav"), takes=2, deliverables=("wav", "overlay")
+)
+
+
+def clock(request: GenerateRequest, expected: Expected) -> JobClock:
+    return JobClock(request, expected, warm=False, now=0.0)
+
+
+def test_stages_have_the_shares_that_they_were_measured_to_have() -> None:
+    one = clock(WITH_OVERLAYS, Expected(loading=10.0, sound=50.0, overlay=30.0, finishing=10.0))
+    assert one.progress(0.0).fraction == 0.0
+    assert one.progress(5.0).fraction == pytest.approx(0.05)
+    one.heard("loading", 0.0, 20.0, None, 8.0)
+    assert one.progress(8.0).fraction == pytest.approx(0.10)
+    one.heard("sampling", 10.0, 20.0, 25.0, 33.0)
+    half = one.progress(33.0)
+    assert half.stage == "sampling"
+    assert half.fraction == pytest.approx(0.35)
+    # What the worker says of the stage, and what is to come after it.
+    assert half.eta == pytest.approx(25.0 + 30.0 + 10.0)
+    one.heard("decoding", 20.0, 20.0, 0.0, 58.0)
+    assert one.progress(58.0).fraction == pytest.approx(0.60)
+    one.heard("overlay", 10.0, 20.0, 7.5, 65.0)
+    first = one.progress(65.0)
+    assert first.fraction == pytest.approx(0.60 + 0.30 / 4)
+    assert first.eta == pytest.approx(7.5 + 15.0 + 10.0)
+    one.heard("overlay", 20.0, 20.0, 0.0, 73.0)
+    assert one.progress(73.0).fraction == pytest.approx(0.75)
+    one.heard("overlay", 5.0, 20.0, 11.0, 76.0)
+    one.heard("overlay", 20.0, 20.0, 0.0, 88.0)
+    last = one.progress(88.0)
+    assert last.stage == "finishing"
+    assert last.fraction == pytest.approx(0.90)
+    measured = one.measured(95.0)
+    assert measured is not None
+    assert measured.loading == pytest.approx(8.0)
+    assert measured.sound == pytest.approx((58.0 - 8.0) / 20.0)
+    assert measured.overlay == pytest.approx((88.0 - 65.0) / 40.0)
+    assert measured.finishing == pytest.approx(7.0 / 20.0)
+
+
+reports = st.lists(
+    st.tuples(
+        st.sampled_from(["loading", "frames", "sampling", "decoding", "overlay"]),
+        st.floats(0, 10),
+        st.floats(0, 3),
+    ),
+    max_size=30,
+)
+
+
+@given(reports)
+def test_a_bar_never_goes_back_nor_reaches_its_end_early(
+    heard: list[tuple[str, float, float]],
+) -> None:
+    one = clock(WITH_OVERLAYS, Expected(1.0, 2.0, 3.0, 0.5))
+    now, before = 0.0, 0.0
+    for stage, done, wait in heard:
+        now += wait
+        one.heard(stage, done, 10.0, None, now)
+        fraction = one.progress(now).fraction
+        assert before <= fraction < 1.0
+        before = fraction
+
+
+def test_without_experience_there_is_a_bar_but_no_time() -> None:
+    history = History()
+    expected = history.expected(PLAIN, 20.0)
+    assert not expected.measured
+    one = clock(PLAIN, expected)
+    assert one.progress(1.0).eta is None
+    one.heard("frames", 1.0, 20.0, 9.0, 2.0)
+    assert one.progress(2.0).eta == pytest.approx(9.0 + expected.finishing)
+
+
+def test_history_is_of_the_kind_then_of_the_bundle_then_of_anything() -> None:
+    same = Speed(kind_of(PLAIN), "starter", 4.0, 0.5, None, 0.1)
+    bundle = Speed("starter|100||", "starter", 4.0, 2.0, None, 0.1)
+    other = Speed("large|||", "large", 4.0, 8.0, None, 0.1)
+    sounds = []
+    for speeds in ([same, bundle, other], [bundle, other], [other]):
+        expected = History(speeds).expected(PLAIN, 10.0)
+        assert expected.measured
+        sounds.append(expected.sound)
+    assert sounds == [pytest.approx(5.0), pytest.approx(20.0), pytest.approx(80.0)]
+    assert History([same]).expected(PLAIN, 10.0, warm=True).loading == 0.0
+    assert not History([same]).expected(PLAIN, None).measured
+
+
+def test_history_follows_a_machine_that_changes() -> None:
+    history = History([Speed(kind_of(PLAIN), "starter", 4.0, 1.0, None, 0.1)])
+    learned = None
+    for _ in range(20):
+        learned = history.learn(Speed(kind_of(PLAIN), "starter", None, 3.0, 0.4, 0.1))
+    assert learned is not None
+    assert learned.jobs == 21
+    assert learned.sound == pytest.approx(3.0, abs=0.02)
+    # A warm job says nothing about loading; a first overlay is taken as it is.
+    assert (learned.loading, learned.overlay) == (4.0, pytest.approx(0.4))
