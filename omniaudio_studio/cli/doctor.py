@@ -6,7 +6,6 @@ import importlib
 import os
 import platform
 import sys
-from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,28 +47,30 @@ def examine(device: str = "auto") -> dict[str, Any]:
     """Everything that doctor finds, as plain data."""
     import platformdirs
 
+    from omniaudio_studio.jobs.analysis.device import device_report, version_of
+
     problems: list[str] = []
     parts: dict[str, str | None] = {}
     for module, names in CORE.items():
         try:
             importlib.import_module(module)
-            parts[module] = _version(names)
+            parts[module] = version_of(names)
         except Exception as error:
             parts[module] = None
             problems.append(f"{module} does not load: {' '.join(str(error).split())}")
     # Said without loading them: torch takes seconds.
-    optional = {module: _version(names) for module, names in OPTIONAL.items()}
+    optional = {module: version_of(names) for module, names in OPTIONAL.items()}
     provider = None
     available: list[str] = []
+    devices: list[dict[str, Any]] = []
     if parts["onnxruntime"]:
-        from omniaudio_studio.engine.devices import choose_provider, quiet_runtime
-
-        available = list(quiet_runtime().get_available_providers())
-        choice = choose_provider(device)
+        report = device_report(device)
+        available = report["built_with"]
+        devices = report["providers"]
         provider = {
-            "device": choice.device,
-            "name": choice.provider,
-            "reason": choice.reason,
+            "device": report["device"],
+            "name": report["chosen"],
+            "reason": report["reason"],
         }
     from omniaudio_studio.bundles.discovery import scan_bundles, search_folders
 
@@ -93,6 +94,7 @@ def examine(device: str = "auto") -> dict[str, Any]:
         "optional": optional,
         "provider": provider,
         "available_providers": available,
+        "devices": devices,
         "bundles": bundles,
         "bundle_folders": [str(folder) for folder in search_folders()],
         "log_folder": str(Path(platformdirs.user_log_dir("omniaudio-studio", appauthor=False))),
@@ -112,6 +114,12 @@ def show(data: dict[str, Any]) -> None:
     pairs += [(module, version or "not installed") for module, version in data["optional"].items()]
     if provider is not None:
         pairs.append(("runs on", f"{provider['name']}: {provider['reason']}"))
+        pairs += [
+            (row["device"], row["why"])
+            for row in data["devices"]
+            if row["name"] in data["available_providers"] and row["why"] not in provider["reason"]
+            if not row["taken"]
+        ]
         pairs.append(("built with", ", ".join(data["available_providers"])))
     for bundle in data["bundles"]:
         pairs.append(("bundle", bundle["problem"] or f"{bundle['name']} in {bundle['path']}"))
@@ -121,12 +129,3 @@ def show(data: dict[str, Any]) -> None:
         print(f"PROBLEM: {problem}")
     if not data["problems"]:
         print("everything that is needed is here")
-
-
-def _version(names: tuple[str, ...]) -> str | None:
-    for name in names:
-        try:
-            return metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return None

@@ -12,9 +12,10 @@ and out::
     {"event": "ready", "pid": 4711}
     {"event": "progress", "ask": 7, "part": 0.25}
     {"event": "answer", "ask": 7, "answer": {...}}
-    {"event": "failed", "ask": 7, "message": "one line"}
+    {"event": "failed", "ask": 7, "message": "one line", "kind": "MediaError"}
 
-Questions are answered one after another; each gets exactly one answer or one "failed".
+Questions are answered one after another; each gets exactly one answer or one "failed", whose kind
+is "Cancelled" where it was taken back.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ import time
 import traceback
 from typing import IO, Any
 
-from omniaudio_studio.errors import Cancelled, OmniAudioError
+from omniaudio_studio.errors import Cancelled, OmniAudioError, OptionError
 from omniaudio_studio.files import remove_all_temporary
 from omniaudio_studio.jobs.protocol import decode, encode
 
@@ -56,8 +57,7 @@ class Analyst:
         self._write_lock = threading.Lock()
         self._lock = threading.Lock()
         self._questions: queue.Queue[dict[str, Any] | None] = queue.Queue()
-        self._current: tuple[Any, _Token] | None = None
-        self._unwanted: set[Any] = set()
+        self._tokens: dict[Any, _Token] = {}  # of questions that have no answer yet
         self._closing = False
         self._told = 0.0
 
@@ -74,8 +74,8 @@ class Analyst:
             if self._closing:
                 return
             self._closing = True
-            if self._current is not None:
-                self._current[1].cancelled = True
+            for token in self._tokens.values():
+                token.cancelled = True
         self._questions.put(None)
         threading.Thread(target=_end_by_force, name="omniaudio-end", daemon=True).start()
 
@@ -95,28 +95,34 @@ class Analyst:
     def _answer(self, question: dict[str, Any]) -> None:
         from omniaudio_studio.jobs.analysis.tasks import Context, answer
 
-        ask, token = question.get("ask"), _Token()
+        ask = question["ask"]
         with self._lock:
-            self._current = (ask, token)
-            token.cancelled = ask in self._unwanted or self._closing
+            token = self._tokens[ask]
         self._told = 0.0
         try:
             token.check()
             context = Context(token, lambda part: self._progress(ask, part))
-            found = answer(
-                str(question.get("task")), context, dict(question.get("parameters") or {})
-            )
+            parameters = question.get("parameters") or {}
+            if not isinstance(parameters, dict):
+                raise OptionError("the parameters of a question are an object")
+            found = answer(str(question.get("task")), context, parameters)
             self._send({"event": "answer", "ask": ask, "answer": found})
         except Exception as error:
             expected = isinstance(error, OmniAudioError)
             if not expected:
                 traceback.print_exc()
             message = str(error) if expected else f"unexpected {type(error).__name__}: {error}"
-            self._send({"event": "failed", "ask": ask, "message": " ".join(message.split())})
+            self._send(
+                {
+                    "event": "failed",
+                    "ask": ask,
+                    "message": " ".join(message.split()),
+                    "kind": type(error).__name__,
+                }
+            )
         finally:
             with self._lock:
-                self._current = None
-                self._unwanted.discard(ask)
+                del self._tokens[ask]
 
     def _progress(self, ask: Any, part: float) -> None:
         now = time.monotonic()
@@ -136,22 +142,29 @@ class Analyst:
         try:
             for line in self._source:
                 message = decode(line)
-                if message is None:
-                    print("not a question:", line[:200], file=sys.stderr, flush=True)
-                elif "cancel" in message:
+                if message is not None and isinstance(message.get("cancel"), int):
                     self._cancel(message["cancel"])
+                elif message is not None and isinstance(message.get("ask"), int):
+                    self._take(message)
                 else:
-                    self._questions.put(message)
+                    print("not a question:", line[:200], file=sys.stderr, flush=True)
         except (OSError, ValueError):
             pass
         self.leave()
 
-    def _cancel(self, ask: Any) -> None:
+    def _take(self, question: dict[str, Any]) -> None:
         with self._lock:
-            if self._current is not None and self._current[0] == ask:
-                self._current[1].cancelled = True
-            else:
-                self._unwanted.add(ask)
+            if question["ask"] in self._tokens:
+                print("asked twice:", question["ask"], file=sys.stderr, flush=True)
+                return
+            token = self._tokens[question["ask"]] = _Token()
+            token.cancelled = self._closing
+        self._questions.put(question)
+
+    def _cancel(self, ask: int) -> None:
+        with self._lock:
+            if ask in self._tokens:
+                self._tokens[ask].cancelled = True
 
 
 def _end_by_force() -> None:

@@ -30,6 +30,9 @@ _Heard = tuple[subprocess.Popen[bytes], dict[str, Any] | None]
 class LineProcess:
     """Start a module with ``python -m``, write dicts to its stdin, read dicts from its stdout.
 
+    For one thread of the host. The module has to read its stdin all the time (in a thread of its
+    own, if it works meanwhile): a line then never waits for anything.
+
     Parameters
     ----------
     module
@@ -174,6 +177,11 @@ class LineProcess:
                 self._process = None
                 if not self._closed:
                     messages.append(self._farewell(process))
+
+    def kill(self) -> None:
+        """End it at once, for one that hangs; `poll` tells of its end as of any other."""
+        if self._process is not None:
+            self._process.kill()
 
     def close(self, timeout: float = CLOSE_SECONDS) -> bool:
         """End it: its stdin is closed, and after ``timeout`` seconds it is killed.

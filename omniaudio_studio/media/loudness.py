@@ -26,28 +26,32 @@ _OVERSAMPLING = 4
 
 
 class LoudnessMeter:
-    """Measure a mono signal as it passes, in flat memory.
+    """Measure a mono or stereo signal as it passes, in flat memory.
 
     Parameters
     ----------
     rate : int
         Samples a second.
+    channels : {1, 2}
+        Loudness adds the powers of left and right, as BS.1770 does.
     """
 
-    def __init__(self, rate: int) -> None:
+    def __init__(self, rate: int, channels: int = 1) -> None:
         import av.filter
         import soxr
 
         self._rate = rate
+        self._layout = {1: "mono", 2: "stereo"}[channels]
+        self._channels = channels
         self._position = 0
         self._integrated = -math.inf
         self._peak = 0.0
         self._oversampled = soxr.ResampleStream(
-            rate, _OVERSAMPLING * rate, 1, dtype="float32", quality="HQ"
+            rate, _OVERSAMPLING * rate, channels, dtype="float32", quality="HQ"
         )
         graph = av.filter.Graph()
         source = graph.add_abuffer(
-            sample_rate=rate, format="flt", layout="mono", time_base=Fraction(1, rate)
+            sample_rate=rate, format="flt", layout=self._layout, time_base=Fraction(1, rate)
         )
         meter = graph.add("ebur128", "metadata=1:framelog=quiet")
         sink = graph.add("abuffersink")
@@ -56,22 +60,26 @@ class LoudnessMeter:
         self._graph = graph
 
     def push(self, signal: np.ndarray) -> None:
-        """Take in ``signal``, float (n,): W of a field, or one channel."""
+        """Take in ``signal``, float (n,): W of a field, or one channel; of stereo (2, n)."""
         import av
 
         samples = np.asarray(signal, dtype=np.float32)
-        if samples.ndim != 1:
-            raise ValueError(f"expected one channel (n,), got shape {samples.shape}")
-        for at in range(0, len(samples), _BLOCK):
-            part = np.ascontiguousarray(samples[at : at + _BLOCK])[None]
-            frame = av.AudioFrame.from_ndarray(part, format="flt", layout="mono")
+        if samples.ndim == 1:
+            samples = samples[None]
+        if samples.ndim != 2 or samples.shape[0] != self._channels:
+            raise ValueError(f"expected {self._layout} sound, got shape {np.shape(signal)}")
+        for at in range(0, samples.shape[1], _BLOCK):
+            part = np.ascontiguousarray(samples[:, at : at + _BLOCK].T)
+            frame = av.AudioFrame.from_ndarray(
+                part.reshape(1, -1), format="flt", layout=self._layout
+            )
             frame.sample_rate = self._rate
             frame.time_base = Fraction(1, self._rate)
             frame.pts = self._position
-            self._position += part.shape[1]
+            self._position += len(part)
             self._graph.push(frame)
             self._pull()
-            self._look(self._oversampled.resample_chunk(part[0]))
+            self._look(self._oversampled.resample_chunk(part))
 
     def _pull(self) -> None:
         import av.error
@@ -89,7 +97,9 @@ class LoudnessMeter:
         if self._position >= 0:
             self._graph.push(None)
             self._pull()
-            rest = self._oversampled.resample_chunk(np.zeros(0, np.float32), last=True)
+            rest = self._oversampled.resample_chunk(
+                np.zeros((0, self._channels), np.float32), last=True
+            )
             self._look(rest)
             self._position = -1
 

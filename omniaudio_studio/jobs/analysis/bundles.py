@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from omniaudio_studio.bundles.bundle import Bundle
 from omniaudio_studio.bundles.discovery import Found, scan_bundles
 from omniaudio_studio.jobs.analysis.tasks import Context
 
@@ -19,8 +20,17 @@ def answer(context: Context) -> list[dict[str, Any]]:
 def _row(item: Found) -> dict[str, Any]:
     path = str(item.path)
     if item.bundle is None:
-        return {"name": item.path.stem, "title": item.path.stem, "path": path} | {
-            "problem": item.problem
+        return {
+            "name": item.path.stem,
+            "title": item.path.stem,
+            "version": None,
+            "path": path,
+            "demonstration": False,
+            "licence": None,
+            "sampler": None,
+            "sample_rate": None,
+            "card": None,
+            "problem": item.problem,
         }
     manifest = item.bundle.manifest
     return {
@@ -32,13 +42,13 @@ def _row(item: Found) -> dict[str, Any]:
         "licence": asdict(manifest.licence),
         "sampler": {"cfg": manifest.sampler.cfg, "steps": manifest.sampler.steps},
         "sample_rate": manifest.sample_rate,
-        "card": _card(item),
+        "card": _card(item.bundle),
         "problem": None,
     }
 
 
-def _card(item: Found) -> str | None:
+def _card(bundle: Bundle) -> str | None:
     try:
-        return (item.path / "README.md").read_text(encoding="utf-8")[:MAX_CARD]
+        return (bundle.folder / "README.md").read_text(encoding="utf-8")[:MAX_CARD]
     except (OSError, ValueError):
         return None

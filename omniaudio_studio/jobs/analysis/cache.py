@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from omniaudio_studio.errors import MissingFileError, OutputError
 from omniaudio_studio.files import reason, written_whole
 
 MAX_BYTES = 8 * 2**30  # an hour of stereo sound is 1.4 GB
-VERSION = 1  # of what the tasks write
+VERSION = 2  # of what the tasks write
+_ABANDONED = 3600.0  # seconds after which a half-written file has nobody who writes it
+_SAMPLE = 1 << 16  # bytes looked at in each of three places of an answer
 
 
 def folder() -> Path:
@@ -34,9 +37,14 @@ def file_identity(path: Path) -> list[Any]:
     """
     try:
         status = path.stat()
-    except OSError as error:
-        raise MissingFileError(f"expected a file, found nothing at {path}") from error
-    return [str(path.resolve()), status.st_size, status.st_mtime_ns]
+        return [str(path.resolve()), status.st_size, status.st_mtime_ns]
+    except FileNotFoundError as error:
+        raise MissingFileError(
+            f"no such file: {path}; it was moved, renamed or deleted, or its disk is not there"
+        ) from error
+    except (OSError, ValueError) as error:
+        said = reason(error) if isinstance(error, OSError) else str(error)
+        raise MissingFileError(f"cannot look at {path}: {said}; check the path") from error
 
 
 def cached(
@@ -67,7 +75,8 @@ def cached(
     OutputError
         If the cache folder cannot be written.
     """
-    key = json.dumps([VERSION, task, file_identity(path), sorted(parameters.items())], default=str)
+    identity = file_identity(path)
+    key = json.dumps([VERSION, task, identity, sorted(parameters.items())], default=str)
     stem = f"{task}-{hashlib.sha256(key.encode()).hexdigest()[:32]}"
     home = folder()
     file, notes = home / f"{stem}{suffix}", home / f"{stem}.json"
@@ -79,42 +88,72 @@ def cached(
         return file, facts
     try:
         home.mkdir(parents=True, exist_ok=True)
+        trim(home)
     except OSError as error:
-        raise OutputError(f"cannot make the cache folder {home}: {reason(error)}") from error
+        _refuse(home, error)
+    with suppress(OSError):
+        notes.unlink()  # they would vouch for an answer that is being replaced
     with written_whole(file, overwrite=True) as temporary:
         facts = make(temporary)
-    facts = {**facts, "bytes": file.stat().st_size}
-    # Last: an answer without its facts is no answer, so a kill in between costs only its remaking.
-    with written_whole(notes, overwrite=True) as temporary:
-        temporary.write_text(json.dumps(facts), encoding="utf-8")
+    if file_identity(path) == identity:
+        # Last: an answer without its facts is no answer, so a kill in between costs only its
+        # remaking. A file that changed while it was read is looked at again next time.
+        seal = {"facts": facts, "seal": _seal(file)}
+        with written_whole(notes, overwrite=True) as temporary:
+            temporary.write_text(json.dumps(seal), encoding="utf-8")
     trim(home, spare={file, notes})
     return file, facts
+
+
+def _refuse(home: Path, error: OSError) -> NoReturn:
+    raise OutputError(f"cannot use the cache folder {home}: {reason(error)}") from error
 
 
 def _facts(file: Path, notes: Path) -> dict[str, Any] | None:
     """What was told beside an answer; None where it is missing, cut short or damaged."""
     try:
-        facts = json.loads(notes.read_text(encoding="utf-8"))
-        if not isinstance(facts, dict) or facts.get("bytes") != file.stat().st_size:
+        held = json.loads(notes.read_text(encoding="utf-8"))
+        if held["seal"] != _seal(file) or not isinstance(held["facts"], dict):
             return None
-    except (OSError, ValueError):
+        return dict(held["facts"])
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return facts
 
 
-def trim(home: Path, spare: set[Path], most: int | None = None) -> None:
-    """Remove what was used longest ago until the folder holds at most ``most`` bytes."""
+def _seal(file: Path) -> list[Any]:
+    """Size and a hash of beginning, middle and end: what a power cut or a full disk damages.
+
+    An hour of sound is not read whole each time it is wanted.
+    """
+    size = file.stat().st_size
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        for place in (0, max(0, size // 2 - _SAMPLE // 2), max(0, size - _SAMPLE)):
+            stream.seek(place)
+            digest.update(stream.read(_SAMPLE))
+    return [size, digest.hexdigest()]
+
+
+def trim(home: Path, spare: set[Path] | None = None, most: int | None = None) -> None:
+    """Remove what was used longest ago until the folder holds at most ``most`` bytes.
+
+    What a killed process left half-written goes too.
+    """
     limit = MAX_BYTES if most is None else most
     held = []
     for path in home.iterdir():
         with suppress(OSError):
             status = path.stat()
-            held.append((status.st_mtime, status.st_size, path))
+            half = path.name.startswith(".") and ".part" in path.suffixes
+            if half and time.time() - status.st_mtime > _ABANDONED:
+                path.unlink()
+            elif not half:
+                held.append((status.st_mtime, status.st_size, path))
     total = sum(size for _, size, _ in held)
     for _, size, path in sorted(held):
         if total <= limit:
             return
-        if path in spare or path.suffix == ".part":
+        if spare and path in spare:
             continue
         with suppress(OSError):
             path.unlink()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,9 @@ from numpy.typing import NDArray
 from omniaudio_studio.foa.covariance import FrameCovariances
 from omniaudio_studio.foa.direction import anglegram_from_covariances
 from omniaudio_studio.jobs.analysis.cache import cached
+from omniaudio_studio.jobs.analysis.levels import loudness_facts
+from omniaudio_studio.jobs.analysis.source import opened
 from omniaudio_studio.jobs.analysis.tasks import Context
-from omniaudio_studio.media.audio import FoaReader
 from omniaudio_studio.media.loudness import LoudnessMeter
 
 PEAK_RATE = 100  # of the waveform, per second
@@ -22,7 +22,6 @@ FRAME_RATE = 10  # of everything else
 AZIMUTHS = 72
 RANGE_DB = 50.0  # of the anglegram, below its loudest moment
 FLOOR_DB = -120.0
-_BLOCK = 1 << 17
 
 Array = NDArray[np.float32]
 
@@ -40,19 +39,18 @@ def answer(context: Context, path: str) -> dict[str, Any]:
     - ``anglegram``: uint8 (72, frames), of a field: energy per azimuth (`foa.direction.anglegram`)
       on a scale of decibels, 255 at its loudest, 0 at 50 dB below it.
 
-    The answer tells ``rate``, ``samples``, ``seconds``, ``channels``, ``loudness`` (LUFS of W or of
-    the channels' mean, None for silence) and ``peak_db`` (of all samples, dBFS, at least -120).
+    The answer tells ``rate``, ``samples``, ``seconds``, ``channels``, ``loudness`` and ``level``
+    (see `levels.loudness_facts`), and ``peak_db`` (of all samples, dBFS, at least -120).
     """
 
     def make(file: Path) -> dict[str, Any]:
-        summary = _Summary()
-        with _open(path) as (rate, channels, samples, blocks):
-            summary.start(rate, channels)
-            for block in blocks:
+        with opened(Path(path)) as source:
+            summary = _Summary(source.rate, source.channels)
+            for block in source.blocks:
                 context.cancel.check()
                 summary.push(block)
-                if samples:
-                    context.progress(min(summary.samples / samples, 1.0))
+                if source.samples:
+                    context.progress(min(summary.samples / source.samples, 1.0))
         arrays, facts = summary.finish()
         with file.open("wb") as stream:
             np.savez(stream, **arrays)
@@ -62,46 +60,14 @@ def answer(context: Context, path: str) -> dict[str, Any]:
     return {**facts, "npz": str(npz)}
 
 
-class _open:
-    """(rate, channels, samples or None, blocks) of a sound file, field or not."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._reader: Any = None
-
-    def __enter__(self) -> tuple[int, int, int | None, Iterator[Array]]:
-        import soundfile
-
-        try:
-            plain = soundfile.SoundFile(self._path)
-        except (soundfile.LibsndfileError, OSError):
-            plain = None
-        if plain is not None and plain.channels < 4:
-            self._reader = plain
-            return plain.samplerate, plain.channels, plain.frames, _blocks(plain)
-        if plain is not None:
-            plain.close()
-        self._reader = reader = FoaReader(self._path)
-        return reader.rate, 4, reader.frames, reader.blocks(_BLOCK)
-
-    def __exit__(self, *_: object) -> None:
-        if self._reader is not None:
-            self._reader.close()
-
-
-def _blocks(file: Any) -> Iterator[Array]:
-    while len(block := file.read(_BLOCK, dtype="float32", always_2d=True)):
-        yield np.ascontiguousarray(block.T)
-
-
 class _Summary:
     """Everything at once, in one pass and flat memory but for what is kept."""
 
-    def start(self, rate: int, channels: int) -> None:
+    def __init__(self, rate: int, channels: int) -> None:
         self.rate, self.channels, self.samples = rate, channels, 0
         self._covariances = FrameCovariances(rate, 1 / FRAME_RATE)
         self._frames: list[NDArray[np.float64]] = []
-        self._meter = LoudnessMeter(rate)
+        self._meter = LoudnessMeter(rate, 2 if channels == 2 else 1)
         self._lows: list[Array] = []
         self._highs: list[Array] = []
         self._waiting = np.zeros(0, np.float32)
@@ -110,14 +76,15 @@ class _Summary:
 
     def push(self, block: Array) -> None:
         # A bad sample in one place must not take the whole picture away.
-        block = np.nan_to_num(block, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        if not math.isfinite(float(block.sum(dtype=np.float64))):
+            block = np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0)
         field = block
         if self.channels < 4:
             field = np.zeros((4, block.shape[1]), np.float32)
             field[: self.channels] = block
         self._frames.append(self._covariances.push(field))
         omni = block[0] if self.channels == 4 else block.mean(axis=0)
-        self._meter.push(omni)
+        self._meter.push(block if self.channels == 2 else omni)
         self._peak = max(self._peak, float(np.abs(block).max(initial=0.0)))
         self.samples += block.shape[1]
         self._columns(omni)
@@ -159,13 +126,12 @@ class _Summary:
         if self.channels == 4:
             arrays["covariance"] = matrices.astype(np.float32)
             arrays["anglegram"] = _decibels(anglegram_from_covariances(matrices, AZIMUTHS))
-        loudness = self._meter.integrated()
         return arrays, {
             "rate": self.rate,
             "samples": self.samples,
             "seconds": self.samples / self.rate,
             "channels": self.channels,
-            "loudness": loudness if math.isfinite(loudness) else None,
+            **loudness_facts(self._meter, self.channels),
             "peak_db": 20 * math.log10(max(self._peak, 10 ** (FLOOR_DB / 20))),
         }
 

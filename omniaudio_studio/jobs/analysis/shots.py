@@ -22,7 +22,7 @@ def answer(
         found = find_shots(
             info,
             cancel=context.cancel,
-            progress=lambda seconds: context.progress(seconds / info.duration),
+            progress=lambda seconds: context.progress(seconds / max(info.duration, 1e-3)),
         )
         starts = [shot.start for shot in found]
         file.write_text(json.dumps(starts), encoding="utf-8")

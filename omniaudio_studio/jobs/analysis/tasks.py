@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -52,4 +53,8 @@ def answer(task: str, context: Context, parameters: dict[str, Any]) -> Any:
     if task not in TASKS:
         raise OptionError(f"expected one of {', '.join(TASKS)}; found the task {task!r}")
     module = import_module(f"{__package__}.{TASKS[task]}")
+    try:
+        inspect.signature(module.answer).bind(context, **parameters)
+    except TypeError as error:
+        raise OptionError(f"the task {task} does not take these parameters: {error}") from error
     return module.answer(context, **parameters)
