@@ -331,8 +331,9 @@ def show_window(folder: Path) -> None:
 
     from omniaudio_studio.media.probe import probe
     from qt_app.models.player import Player
-    from qt_app.picture import FrameSource, make_sphere_view
+    from qt_app.picture.decoder import FrameSource
     from qt_app.picture.look import LookModel
+    from qt_app.picture.view import make_sphere_view
     from qt_app.sound.source import FIELD, SoundSource
 
     job = json.loads((folder / "job.json").read_text())
@@ -350,6 +351,7 @@ def show_window(folder: Path) -> None:
     player.load([SoundSource("field", FIELD, Path(job["field"]), "Tone")], LOOP)
     player.set_loop((0.0, LOOP))
     player.play()
+    view.set_playing(True)
     count = {"frames": 0, "before": 0}
 
     def drawn() -> None:
