@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 from PyQt6.QtCore import QRect, Qt
 from PyQt6.QtGui import QImage, QPainter, QPixmap
 from PyQt6.QtWidgets import QWidget
@@ -94,15 +96,15 @@ class WaveformLane(Lane):
         reach = middle - 3 * tile.devicePixelRatio()
         top = middle - np.clip(high * gain, -1, 1) * reach - 0.6
         bottom = middle - np.clip(low * gain, -1, 1) * reach + 0.6
-        rows = np.arange(height)[:, None]
-        cover = np.clip(np.minimum(rows + 1, bottom) - np.maximum(rows, top), 0, 1)
+        rows = np.arange(height, dtype=np.float32)[:, None]
+        cover = np.minimum(rows + 1, bottom.astype(np.float32))
+        cover -= np.maximum(rows, top.astype(np.float32))
+        np.clip(cover, 0, 1, out=cover)
         cover[:, beyond] = 0
-        pixels = np.zeros((height, width, 4), dtype=np.uint8)
-        for columns, colour in ((~over, colours.wave), (over, colours.over)):
-            part = cover[:, columns]
-            # Premultiplied, in the order of a little-endian 0xAARRGGBB.
-            for channel, value in enumerate((colour.blueF(), colour.greenF(), colour.redF(), 1.0)):
-                pixels[:, columns, channel] = np.rint(part * (255 * value))
+        shades = (cover * 255 + 0.5).astype(np.uint8)
+        pixels = _shades(colours.wave.rgb())[shades]
+        if over.any():
+            pixels[:, over] = _shades(colours.over.rgb())[shades[:, over]]
         image = QImage(
             pixels.tobytes(), width, height, 4 * width, QImage.Format.Format_ARGB32_Premultiplied
         )
@@ -110,3 +112,11 @@ class WaveformLane(Lane):
         painter = QPainter(tile)
         painter.drawImage(0, 0, image)
         painter.end()
+
+
+@lru_cache(maxsize=8)
+def _shades(colour: int) -> NDArray[np.uint32]:
+    """A colour (0xffRRGGBB) at 256 opacities, premultiplied, as 0xAARRGGBB."""
+    alpha = np.arange(256, dtype=np.uint32)
+    parts = [((colour >> shift & 255) * alpha + 127) // 255 << shift for shift in (16, 8, 0)]
+    return (alpha << 24 | parts[0] | parts[1] | parts[2]).astype(np.uint32)
