@@ -52,8 +52,8 @@ class Event:
 
 
 def encode(message: dict[str, Any]) -> bytes:
-    """One line. Names of files that are no UTF-8 (lone surrogates in Python) pass unchanged."""
-    return json.dumps(message, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
+    """One line, in ASCII: names of files that are no UTF-8 (lone surrogates) pass unchanged."""
+    return json.dumps(message).encode("ascii") + b"\n"
 
 
 def decode(line: bytes) -> dict[str, Any] | None:
