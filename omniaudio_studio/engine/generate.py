@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,30 +12,25 @@ from numpy.typing import NDArray
 
 from omniaudio_studio.bundles.bundle import Bundle
 from omniaudio_studio.engine.cancel import CancelToken
-from omniaudio_studio.engine.decoding import ChunkedDecoder
 from omniaudio_studio.engine.devices import ProviderChoice, choose_provider
+from omniaudio_studio.engine.encoding import Surroundings, encode
+from omniaudio_studio.engine.execution import Execution, Take, shaped
 from omniaudio_studio.engine.features import FeatureCache, stream_features
 from omniaudio_studio.engine.joining import Joiner, Sink
-from omniaudio_studio.engine.noise import initial_noise, take_seed
 from omniaudio_studio.engine.plan import (
     GenerationSettings,
     Plan,
-    Shot,
     plan_generation,
     total_frames,
 )
 from omniaudio_studio.engine.progress import Meter, Progress
-from omniaudio_studio.engine.resample import resampling_matrix
-from omniaudio_studio.engine.sampler import SCHEDULES, euler, guided
 from omniaudio_studio.engine.sessions import Session
-from omniaudio_studio.engine.windows import Window, clamp, context_inputs
 from omniaudio_studio.errors import BundleError, OptionError
 
 if TYPE_CHECKING:
     from omniaudio_studio.media.probe import ClipInfo
 
 Array = NDArray[np.float32]
-CONTEXT = ("context", "context_mask")
 
 
 @dataclass(frozen=True)
@@ -65,17 +60,6 @@ class GenerationResult:
     stages: Mapping[str, float]
     windows: int
     warnings: tuple[str, ...] = ()
-
-
-@dataclass
-class _Take:
-    """One result in the making."""
-
-    index: int
-    joiner: Joiner
-    decoder: ChunkedDecoder
-    previous: Array | None = None  # the last window's latents (C, T)
-    seed: int = 0
 
 
 class Generator:
@@ -151,6 +135,34 @@ class Generator:
                 f"{manifest.latent.channels}; correct bundle.json"
             )
 
+    @property
+    def can_encode(self) -> bool:
+        """Whether the bundle has an encoder."""
+        return "vae_encoder" in self.bundle.manifest.graphs
+
+    def encode(self, foa: Array, cancel: CancelToken | None = None) -> Array:
+        """Latents (C, T) of a sound (4, T * hop) at :attr:`sample_rate`, W Y Z X.
+
+        Raises
+        ------
+        BundleError
+            If the bundle has no encoder, or it breaks the contract.
+        Cancelled
+            If ``cancel`` said so.
+        """
+        manifest = self.bundle.manifest
+        if "vae_encoder" not in self._sessions:
+            session = Session(self.bundle.graph("vae_encoder"), self.provider, cancel)
+            session.require(["audio"], ["mean"])
+            self._sessions["vae_encoder"] = session
+        session = self._sessions["vae_encoder"]
+        shape = (1, manifest.latent.channels, foa.shape[1] // manifest.latent.hop)
+
+        def run(audio: Array) -> Array:
+            return shaped(session, session.run({"audio": audio}, cancel)["mean"], shape)
+
+        return encode(run, foa, manifest.channel_order)
+
     def close(self) -> None:
         """Free the graphs and the features kept; the next use loads them again."""
         self._sessions.clear()
@@ -163,6 +175,7 @@ class Generator:
         sinks: Sequence[Sink],
         progress: Callable[[Progress], None] | None = None,
         cancel: CancelToken | None = None,
+        around: Surroundings | None = None,
     ) -> GenerationResult:
         """Generate every take, as streams.
 
@@ -179,6 +192,8 @@ class Generator:
             Receives reports, in this thread.
         cancel
             Stops the work, inside a running graph too.
+        around
+            What the range's two ends are held to, so that the sound goes on from what is there.
 
         Raises
         ------
@@ -203,8 +218,8 @@ class Generator:
         meter.start()
         self.load(cancel)
         warnings: list[str] = []
-        run = _Run(self._sessions, self.bundle, plan, meter, cancel)
-        takes = [_Take(index, Joiner(sink), run.decoder()) for index, sink in enumerate(sinks)]
+        run = Execution(self._sessions, self.bundle, plan, meter, cancel, around)
+        takes = [Take(index, Joiner(sink), run.decoder()) for index, sink in enumerate(sinks)]
         features = stream_features(
             info,
             plan.window_times,
@@ -229,140 +244,3 @@ class Generator:
             windows=sum(len(shot.windows) for shot in plan.shots),
             warnings=tuple(warnings),
         )
-
-
-class _Run:
-    """One call of :meth:`Generator.generate`: the graphs, the plan and who is told."""
-
-    def __init__(
-        self,
-        sessions: Mapping[str, Session],
-        bundle: Bundle,
-        plan: Plan,
-        meter: Meter,
-        cancel: CancelToken | None,
-    ) -> None:
-        self._sessions = sessions
-        self._manifest = bundle.manifest
-        self._plan = plan
-        self._meter = meter
-        self._cancel = cancel
-        self._takes_context = all(name in sessions["dit"].inputs for name in CONTEXT)
-        self._schedule = SCHEDULES[self._manifest.sampler.schedule](plan.steps)
-
-    def decoder(self) -> ChunkedDecoder:
-        """A decoder for one take."""
-        return ChunkedDecoder(
-            self._decode,
-            self._manifest.latent.hop,
-            self._manifest.decoder.context,
-            self._manifest.decoder.chunk,
-            self._manifest.channel_order,
-        )
-
-    def vision(self, graph: str, frames: Array) -> Array:
-        """Features of a batch of frames."""
-        return self._sessions[graph].run({"frames": frames}, self._cancel)["features"]
-
-    def _decode(self, latents: Array) -> Array:
-        audio = self._sessions["vae_decoder"].run({"z": latents}, self._cancel)["audio"]
-        return self._shaped(
-            "vae_decoder", audio, (1, 4, latents.shape[2] * self._manifest.latent.hop)
-        )
-
-    def shot(
-        self, shot: Shot, takes: Sequence[_Take], features: Iterator[Mapping[str, Array]]
-    ) -> None:
-        """Generate one shot of every take."""
-        for take in takes:
-            take.joiner.begin(shot.samples, shot.tail)
-            take.previous = None
-            take.seed = take_seed(shot.seed, take.index)
-        for window in shot.windows:
-            with self._meter.timed("frames"):
-                seen = next(features)
-                conditions = self._conditions(seen, window.length)
-            for take in takes:
-                with self._meter.timed("sampling"):
-                    latents = self._sample(shot, window, take, conditions)
-                take.previous = latents
-                # The overlap is the previous window's to the bit: everything else is new, and no
-                # later window will change it.
-                self._hear(take, take.decoder.push(latents[:, window.overlap :]))
-        for take in takes:
-            self._hear(take, take.decoder.finish())
-            take.joiner.finish()
-
-    def _conditions(self, features: Mapping[str, Array], latents: int) -> dict[str, Array]:
-        """`local` at the latent rate (1, T, d) and `global_` for a window."""
-        outputs = self._sessions["conditioner"].run(
-            {name: value[None] for name, value in features.items()}, self._cancel
-        )
-        local = outputs["local"]
-        count = len(next(iter(features.values())))
-        self._shaped("conditioner", local, (1, count, local.shape[-1]))
-        matrix = resampling_matrix(
-            self._manifest.features.resampling,
-            latents,
-            count,
-            self._manifest.sample_rate / self._manifest.latent.hop,
-            self._plan.feature_rate,
-        )
-        return {"local": (matrix @ local[0])[None], "global_": outputs["global_"]}
-
-    def _sample(
-        self, shot: Shot, window: Window, take: _Take, conditions: Mapping[str, Array]
-    ) -> Array:
-        """Latents (C, T) of one window."""
-        channels = self._manifest.latent.channels
-        noise = initial_noise(take.seed, shot.first_frame + window.start, window.length, channels)
-        known = np.zeros((channels, 0), dtype=np.float32)
-        if take.previous is not None and window.overlap:
-            known = take.previous[:, -window.overlap :]
-        inputs = dict(conditions)
-        if self._takes_context:
-            inputs.update(context_inputs(known, window.length))
-        velocity = guided(
-            self._model, inputs, self._manifest.guidance.drop, shot.cfg,
-            self._manifest.guidance.rescale,
-        )  # fmt: skip
-        # Where a guidance scale is beyond all use, that is told once, at the end.
-        with np.errstate(over="ignore", invalid="ignore"):
-            x = euler(
-                velocity,
-                noise[None],
-                self._schedule,
-                before_step=clamp(known, noise),
-                callback=lambda step, x: self._meter.advance("sampling"),
-            )
-        if not np.isfinite(x).all():
-            raise BundleError(
-                f"the model {self._manifest.name!r} gave values that are not a number "
-                f"(cfg {shot.cfg:g}, {self._plan.steps} steps); use a smaller cfg"
-            )
-        return x[0]
-
-    def _model(self, x: Array, t: Array, inputs: Mapping[str, Array]) -> Array:
-        v = self._sessions["dit"].run({"x": x, "t": t, **inputs}, self._cancel)["v"]
-        return self._shaped("dit", v, x.shape)
-
-    def _shaped(self, graph: str, values: Array, shape: tuple[int, ...]) -> Array:
-        """The values, refused where their shape is not the contract's."""
-        if values.shape != shape:
-            raise BundleError(
-                f"{self._sessions[graph].path}: expected a result of shape {shape}, found "
-                f"{values.shape}; export the model again, with the rates of its bundle.json"
-            )
-        return values
-
-    def _hear(self, take: _Take, blocks: Iterator[Array]) -> None:
-        """Hand decoded blocks on."""
-        while True:
-            with self._meter.timed("decoding"):
-                block = next(blocks, None)
-            if block is None:
-                return
-            self._meter.advance("decoding", block.shape[1] // self._manifest.latent.hop)
-            if self._cancel is not None:
-                self._cancel.check()
-            take.joiner.write(block)

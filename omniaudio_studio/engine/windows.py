@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,40 +51,66 @@ def plan_windows(frames: int, length: int, overlap: int) -> list[Window]:
     return windows
 
 
-def clamp(known: Array, noise: Array) -> Callable[[Array, float], Array]:
-    """A sampler's ``before_step`` that holds a window's beginning to the previous window's end.
+@dataclass(frozen=True)
+class Known:
+    """What a window's latents are known to be before it is sampled.
 
-    x[overlap] = (1 - t) z + t eps, so that the overlap walks along the straight path from this
-    window's own noise to what is already there, and is exactly that at t = 0.
+    Parameters
+    ----------
+    latents
+        float32 (C, T); zeros where nothing is known.
+    mask
+        bool (T,), True where they are known.
+    """
+
+    latents: Array
+    mask: NDArray[np.bool_]
+
+
+Stretch = tuple[int, Array]  # its first latent frame in the shot, and its latents (C, n)
+
+
+def known_in(window: Window, channels: int, stretches: Iterable[Stretch]) -> Known:
+    """What ``stretches`` say of a window; the last one rules where several do."""
+    latents = np.zeros((channels, window.length), dtype=np.float32)
+    mask = np.zeros(window.length, dtype=np.bool_)
+    for start, values in stretches:
+        first, end = max(start, window.start), min(start + values.shape[1], window.end)
+        if first < end:
+            place = slice(first - window.start, end - window.start)
+            latents[:, place] = values[:, first - start : end - start]
+            mask[place] = True
+    return Known(latents, mask)
+
+
+def clamp(known: Known, noise: Array) -> Callable[[Array, float], Array]:
+    """A sampler's ``before_step`` that holds a window to what is known of it.
+
+    x = (1 - t) z + t eps there, so that it walks along the straight path from this window's own
+    noise to what is already there, and is exactly that at t = 0.
 
     Parameters
     ----------
     known
-        z, the previous window's latents in the overlap, (C, overlap).
+        z, mostly the previous window's latents in the overlap.
     noise
-        eps, this window's initial noise, (C, T) with T at least the overlap.
+        eps, this window's initial noise, (C, T).
     """
-    count = known.shape[1]
-    eps = noise[:, :count]
+    z, eps = known.latents[:, known.mask], noise[:, known.mask]
 
     def before_step(x: Array, t: float) -> Array:
-        if count == 0:
+        if z.shape[1] == 0:
             return x
         x = x.copy()
-        x[..., :count] = known if t == 0.0 else np.float32(1.0 - t) * known + np.float32(t) * eps
+        x[..., known.mask] = z if t == 0.0 else np.float32(1.0 - t) * z + np.float32(t) * eps
         return x
 
     return before_step
 
 
-def context_inputs(known: Array, length: int) -> dict[str, Array]:
-    """The DiT's `context` (1, C, T) and `context_mask` (1, 1, T) for a window.
-
-    ``known`` (C, overlap) stands at the beginning, where the mask is 1; zeros elsewhere.
-    """
-    channels, count = known.shape
-    context = np.zeros((1, channels, length), dtype=np.float32)
-    mask = np.zeros((1, 1, length), dtype=np.float32)
-    context[0, :, :count] = known
-    mask[0, 0, :count] = 1.0
-    return {"context": context, "context_mask": mask}
+def context_inputs(known: Known) -> dict[str, Array]:
+    """The DiT's `context` (1, C, T) and `context_mask` (1, 1, T): 1 where latents are known."""
+    return {
+        "context": known.latents[None],
+        "context_mask": known.mask.astype(np.float32)[None, None],
+    }
