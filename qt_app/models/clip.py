@@ -142,6 +142,10 @@ class Clip:
 def _read_settings(data: Any) -> tuple[ClipSettings, list[str]]:
     if not isinstance(data, Mapping):
         return ClipSettings(), ["settings must be an object"]
+    try:
+        return ClipSettings.from_dict(data), []
+    except OptionError:
+        pass  # keep what is valid, one by one
     settings, problems = ClipSettings(), []
     for name, value in data.items():
         if name not in FIELDS:

@@ -19,7 +19,7 @@ from qt_app.models.clip_questions import PROBE, Asks, ClipQuestions
 from qt_app.models.library_commands import ChangeSettings, RemoveClips
 from qt_app.models.library_rows import LibraryRows
 from qt_app.models.outputs import next_output
-from qt_app.models.settings import sentence, told_of
+from qt_app.models.settings import CheckedChanges, sentence, told_of
 from qt_app.models.shot_finder import ShotFinder
 
 __all__ = ["Clip", "Library"]
@@ -64,6 +64,7 @@ class Library(LibraryRows):
         self._next_id = 1
         self._current: int | None = None
         self._selected: list[int] = []
+        self._selected_set: frozenset[int] = frozenset()
         self._closed = False
         self._waiting: list[tuple[list[Path], int | None]] = []
         self._protected = self._complained = False
@@ -247,12 +248,16 @@ class Library(LibraryRows):
         """Ids of the clips that settings and Generate are about, in the list's order."""
         return list(self._selected)
 
+    def is_selected(self, number: int) -> bool:
+        """Whether a clip is one of them."""
+        return number in self._selected_set
+
     def set_selected(self, ids: Iterable[int]) -> None:
         """Choose the clips by their ids."""
         wanted = {number for number in ids if self.find(number) is not None}
         ordered = sorted(wanted, key=self.row)
         if ordered != self._selected:
-            self._selected = ordered
+            self._selected, self._selected_set = ordered, frozenset(ordered)
             self.selection_changed.emit(list(ordered))
 
     # Settings --------------------------------------------------------------------------------
@@ -272,9 +277,10 @@ class Library(LibraryRows):
     ) -> None:
         """Change settings of clips, of each its own, in one step; see :meth:`change`."""
         changes: dict[int, dict[str, tuple[Any, Any]]] = {}
+        checked = CheckedChanges()
         for number, values in wanted.items():
             clip = self.clip(number)
-            clip.settings.changed(**values)
+            checked.changed(clip.settings, values)
             before = {name: getattr(clip.settings, name) for name in values}
             different = {n: (before[n], v) for n, v in values.items() if before[n] != v}
             if different:
@@ -285,11 +291,12 @@ class Library(LibraryRows):
     def put_settings(self, values: Mapping[int, Mapping[str, Any]]) -> None:
         """Replace settings without a step to undo; ids that are gone are passed over."""
         changed = []
+        checked = CheckedChanges()
         for number, fields in values.items():
             clip = self.find(number)
             if clip is None:
                 continue
-            clip.settings = clip.settings.changed(**fields)
+            clip.settings = checked.changed(clip.settings, fields)
             changed.append(number)
             if {"projection", "stereo"} & fields.keys() and not clip.missing:
                 clip.forget()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from PyQt6.QtCore import QAbstractListModel, QMimeData, QModelIndex, QObject, Qt, QUrl
+from PyQt6.QtCore import QAbstractListModel, QMimeData, QModelIndex, QObject, Qt, QTimer, QUrl
 
 from qt_app.models.clip import Clip
 
@@ -15,6 +15,7 @@ ID_ROLE = Qt.ItemDataRole.UserRole + 1
 CLIP_ROLE = Qt.ItemDataRole.UserRole + 2
 CLIPS_MIME = "application/x-omniaudio-clips"  # a JSON list of ids
 _ROW = QModelIndex()
+REPAINT_MS = 40
 
 
 class LibraryRows(QAbstractListModel):
@@ -25,6 +26,11 @@ class LibraryRows(QAbstractListModel):
         self.clips: list[Clip] = []
         self._by_id: dict[int, Clip] = {}
         self._rows: dict[int, int] = {}
+        self._stale: set[int] = set()
+        self._repaint = QTimer(self)
+        self._repaint.setSingleShot(True)
+        self._repaint.setInterval(REPAINT_MS)
+        self._repaint.timeout.connect(self._tell_views)
 
     # What is there ---------------------------------------------------------------------------
 
@@ -85,8 +91,15 @@ class LibraryRows(QAbstractListModel):
         self.layoutChanged.emit()
 
     def _refresh(self, ids: Iterable[int]) -> None:
-        """One dataChanged over the rows of these clips."""
-        rows = [self.row(number) for number in ids if number in self._by_id]
+        """Tell the views soon: they lay all rows out again at every dataChanged."""
+        self._stale.update(ids)
+        if self._stale and not self._repaint.isActive():
+            self._repaint.start()
+
+    def _tell_views(self) -> None:
+        """One dataChanged over all rows that have changed."""
+        rows = [self.row(number) for number in self._stale if number in self._by_id]
+        self._stale.clear()
         if rows:
             self.dataChanged.emit(self.index(min(rows)), self.index(max(rows)))
 

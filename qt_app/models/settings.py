@@ -130,6 +130,24 @@ class ClipSettings:
         return cls().changed(**{str(name): from_plain(name, data[name]) for name in data})
 
 
+class CheckedChanges:
+    """Many clips have the same settings: a change of all is checked once for each that differ."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[ClipSettings, tuple[tuple[str, Any], ...]], ClipSettings] = {}
+
+    def changed(self, settings: ClipSettings, values: Mapping[str, Any]) -> ClipSettings:
+        """As :meth:`ClipSettings.changed`."""
+        key = (settings, tuple(values.items()))
+        try:
+            found = self._known.get(key)
+        except TypeError:  # a list where a tuple belongs: let the rules say so
+            return settings.changed(**values)
+        if found is None:
+            found = self._known[key] = settings.changed(**values)
+        return found
+
+
 FIELDS = tuple(field.name for field in fields(ClipSettings))
 
 

@@ -124,6 +124,8 @@ class Row(QWidget):
         self.label.setFixedWidth(self.fontMetrics().horizontalAdvance("n") * LABEL_WIDTH)
         self.label.setWordWrap(True)
         target.setAccessibleName(title.replace("&", ""))
+        if high:
+            self.label.setMinimumHeight(target.sizeHint().height())
         if tip:
             for widget in (self.label, target):
                 widget.setToolTip(tip)
@@ -180,16 +182,15 @@ class Section(QWidget):
         heading.setContentsMargins(0, 0, 0, 0)
         heading.setSpacing(GAP)
         self.button: QToolButton | None = None
+        self._folded = False
         if foldable:
             self.button = QToolButton()
             self.button.setText(title)
             self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
             self.button.setAutoRaise(True)
-            self.button.setCheckable(True)
             self.button.setIconSize(QSize(14, 14))
             self.button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-            self.button.setStyleSheet("QToolButton { border: none; padding: 0; }")
-            self.button.toggled.connect(self._toggle)
+            self.button.clicked.connect(lambda: self.set_folded(not self._folded))
             head: QWidget = self.button
         else:
             head = QLabel(title)
@@ -217,16 +218,14 @@ class Section(QWidget):
     @property
     def is_folded(self) -> bool:
         """Whether its rows are put away."""
-        return self.button is not None and not self.button.isChecked()
+        return self._folded
 
     def set_folded(self, folded: bool) -> None:
         """Put the rows away, or show them."""
-        if self.button is not None:
-            self.button.setChecked(not folded)
-            self._toggle(not folded)
-
-    def _toggle(self, opened: bool) -> None:
-        assert self.button is not None
-        self._body.setVisible(opened)
-        self.button.setIcon(icon("chevron-down" if opened else "chevron-right"))
-        self.folded_changed.emit(not opened)
+        if self.button is None:
+            return
+        self._folded = folded
+        self._body.setVisible(not folded)
+        self.button.setIcon(icon("chevron-right" if folded else "chevron-down"))
+        self.button.setAccessibleDescription("folded" if folded else "open")
+        self.folded_changed.emit(folded)

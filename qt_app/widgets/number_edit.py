@@ -159,16 +159,24 @@ class NumberEdit(QAbstractSpinBox):
         return self._several
 
     def show_value(self, value: Any, empty_text: str = "", base: float | None = None) -> None:
-        """Show a value; None as ``empty_text``."""
+        """Show a value; None as ``empty_text``. What is being typed stays if it is no news."""
+        news = self._several or value != self._value
         self._several, self._value, self._empty_text = False, value, empty_text
         if base is not None:
             self.base = base
-        self._write()
+        if news or not self._is_typing:
+            self._write()
 
     def show_several(self) -> None:
-        """Show that there is more than one value."""
+        """Show that there is more than one value. What is being typed stays if it is no news."""
+        news = not self._several
         self._several, self._value = True, None
-        self._write()
+        if news or not self._is_typing:
+            self._write()
+
+    @property
+    def _is_typing(self) -> bool:
+        return self.hasFocus() and self._line().text() != self._shown
 
     def _write(self) -> None:
         text = "" if self._value is None else self.reading.text(self._value)
@@ -214,7 +222,8 @@ class NumberEdit(QAbstractSpinBox):
 
     def _commit(self, value: Any) -> None:
         changed = self._several or value != self._value
-        self.show_value(value, self._empty_text)
+        self._several, self._value = False, value
+        self._write()
         if changed:
             self.committed.emit(value)
 

@@ -126,7 +126,7 @@ class SettingsPanel(QWidget):
 
     def _clip_changed(self, number: int) -> None:
         current = self._library.current
-        if number in self._library.selected or (current is not None and current.id == number):
+        if self._library.is_selected(number) or (current is not None and current.id == number):
             self._refresh_soon()
 
     def refresh(self) -> None:

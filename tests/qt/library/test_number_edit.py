@@ -133,6 +133,25 @@ def test_the_wheel_needs_the_focus(qtbot: QtBot) -> None:
     assert field.kept == [6]
 
 
+def test_typing_is_not_disturbed(qtbot: QtBot) -> None:
+    field: Any = edit(qtbot, "steps", whole(1, 1000), optional=True)
+    field.activateWindow()
+    field.setFocus()
+    qtbot.waitUntil(field.hasFocus, timeout=5000)
+    field.show_value(5)
+    type_over(qtbot, field, "123")
+    field.show_value(5)  # something else about the clip has changed
+    assert field.lineEdit().text() == "123"
+    field.show_value(6)  # the value itself has
+    assert field.lineEdit().text() == "6"
+    field.show_several()
+    qtbot.keyClicks(field, "7")
+    field.show_several()
+    assert field.lineEdit().text() == "7"
+    field.clearFocus()
+    assert field.kept == [7]
+
+
 @given(st.integers(0, 360_000_000))
 def test_times_survive_their_text(milliseconds: int) -> None:
     seconds = milliseconds / 1000
