@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from omniaudio_studio.panorama.area import area_remap
 from omniaudio_studio.panorama.perspective import Perspective
 from qt_app.picture.energy import ramp
-from qt_app.picture.frames import Picture
+from qt_app.picture.frames import Picture, Plane
 from qt_app.picture.scene import Scene
 
 Rgb = NDArray[np.uint8]
@@ -112,18 +112,34 @@ def rgb_of(picture: Picture) -> Rgb:
     """A picture's colours, uint8 (height, width, 3) RGB."""
     import cv2
 
-    # An odd size has a last chroma sample for one luma pixel. Half a luma pixel sideways, by which
-    # chroma is off in most files, does not show at this quality.
-    rows, columns = picture.cb.shape
-    chroma = [
-        cv2.resize(plane, (2 * columns, 2 * rows), interpolation=cv2.INTER_LINEAR)
-        for plane in (picture.cb, picture.cr)
-    ]
-    chroma = [plane[: picture.height, : picture.width] for plane in chroma]
+    chroma = [_enlarged(plane, picture) for plane in (picture.cb, picture.cr)]
     turn = picture.to_rgb.astype(np.float64)
     turn[:, 3] *= 255
     stored = cv2.merge([picture.luma, *chroma])
     return np.asarray(cv2.transform(stored, turn), dtype=np.uint8)
+
+
+def _enlarged(plane: Plane, picture: Picture) -> Plane:
+    """Chroma at luma's resolution; the parts of a layout are kept apart.
+
+    Half a luma pixel sideways, by which chroma is off in most files, does not show at this quality.
+    """
+    import cv2
+
+    across, down = picture.mapped.sized(picture.width, picture.height).cells
+    rows, columns = plane.shape
+    if rows % down or columns % across:
+        across = down = 1
+    # An odd size has a last chroma sample for one luma pixel.
+    large = np.empty((2 * rows, 2 * columns), np.uint8)
+    height, width = rows // down, columns // across
+    for y in range(down):
+        for x in range(across):
+            cell = plane[y * height : (y + 1) * height, x * width : (x + 1) * width]
+            large[2 * y * height : 2 * (y + 1) * height, 2 * x * width : 2 * (x + 1) * width] = (
+                cv2.resize(cell, (2 * width, 2 * height), interpolation=cv2.INTER_LINEAR)
+            )
+    return large[: picture.height, : picture.width]
 
 
 def _directions(camera: Perspective) -> NDArray[np.float32]:
