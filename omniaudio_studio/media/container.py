@@ -97,7 +97,7 @@ def open_input(path: Path) -> InputContainer:
     try:
         # "file:" keeps odd names from being taken for URLs, and the whitelist keeps a playlist
         # dressed up as a video from reaching the network.
-        return av.open(
+        container = av.open(
             f"file:{path}",
             metadata_errors="replace",
             container_options={"protocol_whitelist": "file"},
@@ -106,6 +106,10 @@ def open_input(path: Path) -> InputContainer:
         raise MediaError(_why_not_open(path)) from error
     except OSError as error:
         raise MediaError(f"cannot read {path}: {reason(error)}") from error
+    if container.format.name == "tty":  # libav plays any text as an old terminal would
+        container.close()
+        raise MediaError(_why_not_open(path))
+    return container
 
 
 def _why_not_open(path: Path) -> str:

@@ -82,13 +82,13 @@ class Generating(QObject):
                 settings = self.settings(clip)
                 seed = seed_for_run(settings)
                 try:
-                    request = self._request(clip, replace(settings, seed=seed), requests)
+                    takes = self._takes_of(clip, replace(settings, seed=seed), requests)
                 except OptionError as error:
                     reason = sentence(str(error))
                 else:
                     self._library.set_seed(number, seed)
-                    requests.append(request)
-                    seconds.append(clip.seconds)
+                    requests += takes
+                    seconds += [clip.seconds] * len(takes)
             if reason is not None:
                 left_out.append(f"{clip.name}: {reason}")
         for line in left_out[:3]:
@@ -145,14 +145,30 @@ class Generating(QObject):
             return "It is still being looked at. Try again in a moment."
         return self._catalogue.bundle_problem(clip.settings.bundle)
 
+    def _takes_of(
+        self, clip: Clip, settings: ClipSettings, before: Sequence[GenerateRequest]
+    ) -> list[GenerateRequest]:
+        """A job for each take: they are heard one by one, and each has a name of its own."""
+        whole = settings.request(clip.path, clip.path.with_suffix(".wav"))
+        made: list[GenerateRequest] = []
+        for index in range(settings.takes):
+            one = whole.for_take(index)
+            output = self._free_output(clip, replace(settings, takes=1), [*before, *made])
+            made.append(replace(one, output=output).validate())
+        return made
+
     def _request(
         self, clip: Clip, settings: ClipSettings, before: Sequence[GenerateRequest]
     ) -> GenerateRequest:
+        return settings.request(clip.path, self._free_output(clip, settings, before))
+
+    def _free_output(
+        self, clip: Clip, settings: ClipSettings, before: Sequence[GenerateRequest]
+    ) -> Path:
         promised = {path for request in before for path in all_outputs(request)}
-        output = next_output(
+        return next_output(
             clip.path, settings, lambda path: path in promised or self._queue.taken(path)
         )
-        return settings.request(clip.path, output)
 
     def _queue_up(
         self, requests: Sequence[GenerateRequest], seconds: Sequence[float | None]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from PyQt6.QtCore import QMimeData, QSize, Qt, QTimer
+from PyQt6.QtCore import QEvent, QMimeData, QSize, Qt, QTimer
 from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PyQt6.QtWidgets import (
     QApplication,
@@ -139,6 +139,7 @@ class MainWindow(QMainWindow):
         session.queue.totals_changed.connect(self._show_totals)
         session.tracker.status_changed.connect(self._show_tracking)
         session.preferences.changed.connect(self._preference_changed)
+        self.settings.set_usual_folder(session.preferences.output_folder)
         self._show_choice()
         self._show_tracking()
 
@@ -258,6 +259,8 @@ class MainWindow(QMainWindow):
     def _preference_changed(self, name: str) -> None:
         if name == "theme":
             self._apply_theme()
+        elif name == "output_folder":
+            self.settings.set_usual_folder(self.session.preferences.output_folder)
 
     def _apply_theme(self) -> None:
         app = QApplication.instance()
@@ -276,6 +279,13 @@ class MainWindow(QMainWindow):
         if event is not None and (paths := _paths(event.mimeData())):
             event.acceptProposedAction()
             self.add_paths(paths)
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        """Back in front: files may have been moved or renamed meanwhile."""
+        super().changeEvent(event)
+        activated = event is not None and event.type() == QEvent.Type.ActivationChange
+        if activated and self.isActiveWindow() and self.session.library.is_loaded:
+            self.session.library.check_files()
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
         """Keep the window's shape, stop what runs (it waits again for the next start)."""

@@ -9,6 +9,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from qt_app.app import open_window
+from qt_app.models.preferences import Preferences
 from qt_app.widgets.main_window import MainWindow
 
 WAIT_MS = 30_000
@@ -27,7 +28,13 @@ def open_app(qtbot: QtBot, tmp_path: Path) -> Iterator[Callable[..., MainWindow]
     windows: list[MainWindow] = []
 
     def open_one(folder: Path | None = None, **options: bool) -> MainWindow:
-        window = open_window(folder or tmp_path / "app", **options)
+        home = folder or tmp_path / "app"
+        home.mkdir(exist_ok=True)
+        preferences = Preferences(home)
+        # A busy machine would let a worker that yields to everything wait for ever.
+        preferences.worker_low_priority = False
+        assert preferences.save()
+        window = open_window(home, **options)
         windows.append(window)
         qtbot.waitExposed(window)
         return window
