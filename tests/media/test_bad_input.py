@@ -60,6 +60,12 @@ def noise(folder: Path) -> Path:
     return folder / "clip.mp4"
 
 
+def plain_text(folder: Path) -> Path:
+    """libav would play this one as a terminal does."""
+    (folder / "clip.txt").write_text("a line of a letter\n" * 300)
+    return folder / "clip.txt"
+
+
 def zeros(folder: Path) -> Path:
     (folder / "clip.mp4").write_bytes(bytes(20_000))
     return folder / "clip.mp4"
@@ -118,6 +124,7 @@ CASES: list[tuple[Callable[[Path], Path], type[OmniAudioError], str]] = [
     (empty, MediaError, r"empty \(0 bytes\)"),
     (text, MediaError, "is text, not video"),
     (unicode_text, MediaError, "is text, not video"),
+    (plain_text, MediaError, "is text, not video"),
     (subtitles, MediaError, "neither pictures nor sound|is text"),
     (noise, MediaError, "cannot be read as video or sound"),
     (zeros, MediaError, "cannot be read as video or sound"),
