@@ -103,7 +103,7 @@ class QueueModel(QAbstractTableModel):
         self._progress: dict[int, JobProgress] = {}
         self._estimates: dict[int, float] = {}
         self._coming: list[tuple[int, frozenset[str]]] = []  # command and outputs
-        self._taken: frozenset[str] = frozenset()
+        self._taken: frozenset[str] | None = None  # made when somebody asks
         self._paused = False
         self._problem: str | None = None
         self._total: tuple[float, float | None] = (0.0, None)
@@ -154,6 +154,14 @@ class QueueModel(QAbstractTableModel):
     def taken(self, path: Path) -> bool:
         """Whether a job that waits or runs is going to write this file."""
         key = str(path.absolute()).casefold()
+        if self._taken is None:
+            open_ = (JobState.QUEUED, JobState.HELD, JobState.RUNNING)
+            self._taken = frozenset(
+                str(output).casefold()
+                for job in self._jobs
+                if job.state in open_
+                for output in all_outputs(job.request)
+            )
         return key in self._taken or any(key in paths for _, paths in self._coming)
 
     def can(self, ids: Iterable[int]) -> Can:
@@ -263,23 +271,18 @@ class QueueModel(QAbstractTableModel):
     # -- taking in --------------------------------------------------------------------------------
 
     def _take_in(self, picture: Picture) -> None:
-        before = {job: self._shown(job) for job in self._progress}
+        before = {job.id: (job, self._progress.get(job.id)) for job in self._jobs}
+        estimates = self._estimates
         self._progress, self._estimates = picture.progress, picture.estimates
         if picture.jobs is not None:
             self._take_in_jobs(picture.jobs)
-            open_ = (JobState.QUEUED, JobState.HELD, JobState.RUNNING)
-            self._taken = frozenset(
-                str(path).casefold()
-                for job in self._jobs
-                if job.state in open_
-                for path in all_outputs(job.request)
-            )
-            self._changed(range(len(self._jobs)))
-        else:
-            moved = {
-                job for job in before | picture.progress if before.get(job) != self._shown(job)
-            }
-            self._changed(row for job in moved if (row := self._rows.get(job)) is not None)
+            self._taken = None
+        self._changed(
+            row
+            for row, job in enumerate(self._jobs)
+            if before.get(job.id) != (job, self._progress.get(job.id))
+            or estimates.get(job.id) != picture.estimates.get(job.id)
+        )
         self._coming = [
             (number, paths) for number, paths in self._coming if number > picture.commands
         ]
@@ -292,9 +295,6 @@ class QueueModel(QAbstractTableModel):
         if picture.total != self._total:
             self._total = picture.total
             self.totals_changed.emit(*picture.total)
-
-    def _shown(self, job: int) -> JobProgress | None:
-        return self._progress.get(job)
 
     def _take_in_jobs(self, jobs: list[Job]) -> None:
         """Turn the old list into the new one, row by row, so that a selection stays."""

@@ -86,6 +86,8 @@ class QueueThread(threading.Thread):
         self._stopping = False
         self._shown: tuple[int, str | None] | None = None
         self._shown_at = 0.0
+        self._answered = 0  # commands in the last picture
+        self._late = False  # whether a change is still to be shown
 
     def tell(self, command: Command) -> int:
         """Have something done; returns its number among the commands. Never blocks."""
@@ -122,7 +124,9 @@ class QueueThread(threading.Thread):
                 if self._stopping:
                     return
                 happened = runner.step(BUSY_SECONDS if runner.busy else 0.0)
-                self._show(jobs, runner)
+                # A job is seen to be over before it is told of.
+                over = any(event["event"] in ("done", "failed") for event in happened)
+                self._show(jobs, runner, now_please=over)
                 for event in happened:
                     if event["event"] == "done":
                         self._reports.finished.emit(event["id"], event["result"])
@@ -133,14 +137,15 @@ class QueueThread(threading.Thread):
         finally:
             runner.close(CLOSE_SECONDS)
             if self._stopping:
-                self._show(jobs, runner)
+                self._show(jobs, runner, now_please=True)
 
     def _obey(self, jobs: JobQueue, runner: QueueRunner) -> None:
         """Do what is asked; with nothing to do wait for it a little."""
         wait = not runner.busy
+        patience = REPORT_SECONDS if self._late else IDLE_SECONDS
         while True:
             try:
-                command = self._commands.get(wait, IDLE_SECONDS if wait else None)
+                command = self._commands.get(wait, patience if wait else None)
             except queue.Empty:
                 return
             wait = False
@@ -167,21 +172,25 @@ class QueueThread(threading.Thread):
             self._taken += 1
             self._reports.refused.emit(why)
 
-    def _show(self, jobs: JobQueue, runner: QueueRunner) -> None:
+    def _show(self, jobs: JobQueue, runner: QueueRunner, *, now_please: bool = False) -> None:
+        """Send a picture where something has changed, not more often than anybody can see."""
         try:
             revision = jobs.revision
+            key = (revision, runner.problem)
+            changed = key != self._shown
+            self._late = changed
+            soon = time.monotonic() - self._shown_at < REPORT_SECONDS
+            answered = changed and self._taken != self._answered
+            if not (now_please or answered) and (soon or not (changed or runner.busy)):
+                return
             paused = jobs.paused
             every = runner.jobs()
             total = runner.total()
         except OmniAudioError as error:
             self._show_unusable(str(error))
             return
-        now = time.monotonic()
-        key = (revision, runner.problem)
-        changed = key != self._shown
-        if not changed and (not runner.busy or now - self._shown_at < REPORT_SECONDS):
-            return
-        self._shown, self._shown_at = key, now
+        self._shown, self._shown_at, self._late = key, time.monotonic(), False
+        self._answered = self._taken
         waiting = (JobState.QUEUED, JobState.HELD)
         estimates = {
             job.id: seconds

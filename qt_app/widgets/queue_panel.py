@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PyQt6.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, QPoint, Qt, pyqtSignal
+from PyQt6.QtCore import (
+    QItemSelection,
+    QItemSelectionModel,
+    QModelIndex,
+    QPoint,
+    Qt,
+    QTimer,
+    pyqtSignal,
+)
 from PyQt6.QtGui import QAction, QKeySequence
 from PyQt6.QtWidgets import (
     QAbstractItemView,
@@ -27,6 +35,7 @@ from qt_app.models.queue_texts import total_text
 from qt_app.widgets.progress_delegate import ProgressDelegate, RowDelegate
 
 BAR_STEPS = 1000
+REFRESH_MILLISECONDS = 30
 
 
 class QueuePanel(QWidget):
@@ -72,13 +81,18 @@ class QueuePanel(QWidget):
         layout.addWidget(self.view, 1)
         layout.addLayout(below)
 
-        model.totals_changed.connect(lambda *_: self._show_totals())
-        model.paused_changed.connect(lambda _: self._show_totals())
+        # Many changes in a row are one to the eye.
+        self._stale = QTimer(self)
+        self._stale.setSingleShot(True)
+        self._stale.setInterval(REFRESH_MILLISECONDS)
+        self._stale.timeout.connect(self._refresh)
+        model.totals_changed.connect(lambda *_: self._refresh_soon())
+        model.paused_changed.connect(lambda _: self._refresh_soon())
         model.problem_changed.connect(self._show_problem)
-        model.dataChanged.connect(lambda *_: self._refresh())
-        model.rowsInserted.connect(lambda *_: self._refresh())
-        model.rowsRemoved.connect(lambda *_: self._refresh())
-        model.layoutChanged.connect(lambda *_: self._refresh())
+        model.dataChanged.connect(lambda *_: self._refresh_soon())
+        model.rowsInserted.connect(lambda *_: self._refresh_soon())
+        model.rowsRemoved.connect(lambda *_: self._refresh_soon())
+        model.layoutChanged.connect(lambda *_: self._refresh_soon())
         self._selection.selectionChanged.connect(lambda *_: self._show_possible())
         self._show_problem(model.problem)
         self._refresh()
@@ -237,6 +251,10 @@ class QueuePanel(QWidget):
 
     # -- showing ----------------------------------------------------------------------------------
 
+    def _refresh_soon(self) -> None:
+        if not self._stale.isActive():
+            self._stale.start()
+
     def _refresh(self) -> None:
         self._show_possible()
         self._show_totals()
@@ -263,9 +281,10 @@ class QueuePanel(QWidget):
         self.bar.setValue(round(BAR_STEPS * fraction) if waiting else 0)
         self.bar.setAccessibleDescription(text)
         self.total.setText(text)
-        stopped = self._stopped()
-        self.pause_action.setText("Go on" if stopped else "Pause")
-        self.pause_action.setIcon(icon("play" if stopped else "pause"))
+        words = "Go on" if self._stopped() else "Pause"
+        if words != self.pause_action.text():
+            self.pause_action.setText(words)
+            self.pause_action.setIcon(icon("play" if self._stopped() else "pause"))
 
     def _stopped(self) -> bool:
         return self.model.paused or self.model.problem is not None

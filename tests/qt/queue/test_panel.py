@@ -17,7 +17,7 @@ from omniaudio_studio.jobs.queue import JobState
 from omniaudio_studio.jobs.request import GenerateRequest
 from qt_app import theme
 from qt_app.models.queue import LEFT, NAME, PROGRESS, QueueModel
-from qt_app.widgets.queue_panel import QueuePanel
+from qt_app.widgets.queue_panel import REFRESH_MILLISECONDS, QueuePanel
 from tests.qt.queue.conftest import MakeRequests, fill_paused, order, states, wait_for
 
 LEFT_BUTTON = Qt.MouseButton.LeftButton
@@ -39,6 +39,12 @@ def button(panel: QueuePanel, name: str) -> QToolButton:
     return found
 
 
+def ready(panel: QueuePanel, name: str) -> bool:
+    """Whether there is such a button, and it can be pressed."""
+    buttons = panel.findChildren(QToolButton)
+    return any(one.accessibleName() == name and one.isEnabled() for one in buttons)
+
+
 def click_row(qtbot: QtBot, panel: QueuePanel, row: int, **how: object) -> QPoint:
     rect = panel.view.visualRect(panel.model.index(row, NAME))
     qtbot.mouseClick(panel.view.viewport(), LEFT_BUTTON, pos=rect.center(), **how)
@@ -49,10 +55,11 @@ def test_buttons_do_what_they_say(
     qtbot: QtBot, panel: QueuePanel, model: QueueModel, requests: MakeRequests
 ) -> None:
     def press(name: str) -> None:
+        wait_for(qtbot, lambda: ready(panel, name))
         qtbot.mouseClick(button(panel, name), LEFT_BUTTON)
 
     fill_paused(qtbot, model, requests(4))
-    assert "4 clips to go" in panel.total.text()
+    wait_for(qtbot, lambda: "4 clips to go" in panel.total.text())
     assert "paused" in panel.total.text()
     assert not button(panel, "Hold").isEnabled()
     click_row(qtbot, panel, 3)
@@ -78,10 +85,10 @@ def test_buttons_do_what_they_say(
     press("Go on")
     wait_for(qtbot, lambda: states(model)[:2] == [JobState.DONE] * 2)
     wait_for(qtbot, lambda: panel.total.text() == "Nothing waits")
-    assert button(panel, "Pause")
+    wait_for(qtbot, lambda: ready(panel, "Pause"))
     press("Clear finished")
     wait_for(qtbot, lambda: not model.jobs())
-    assert not button(panel, "Clear finished").isEnabled()
+    wait_for(qtbot, lambda: not ready(panel, "Clear finished"))
 
 
 def test_every_deed_has_a_key(
@@ -90,6 +97,7 @@ def test_every_deed_has_a_key(
     key, control, alt = Qt.Key, Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.AltModifier
 
     def press(which: Qt.Key, modifier: Qt.KeyboardModifier | None = None) -> None:
+        qtbot.wait(2 * REFRESH_MILLISECONDS)  # what can be done follows what has been done
         qtbot.keyClick(panel.view, which, modifier or Qt.KeyboardModifier.NoModifier)
 
     fill_paused(qtbot, model, requests(3))
@@ -223,6 +231,7 @@ def test_a_problem_is_shown_and_a_click_tries_again(
         assert states(model) == [JobState.QUEUED]
         python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
         python.chmod(0o755)
+        wait_for(qtbot, lambda: ready(panel, "Go on"))
         qtbot.mouseClick(button(panel, "Go on"), LEFT_BUTTON)
         wait_for(qtbot, lambda: states(model) == [JobState.DONE])
         assert not panel.problem.isVisible()
@@ -243,7 +252,7 @@ def test_everything_has_a_name_a_tip_and_can_be_reached_by_tab(
         assert one.focusPolicy() & Qt.FocusPolicy.TabFocus
     for widget in (panel, panel.view, panel.bar, panel.total, panel.problem):
         assert widget.accessibleName()
-    assert "paused" in panel.bar.accessibleDescription()
+    wait_for(qtbot, lambda: "paused" in panel.bar.accessibleDescription())
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
