@@ -1,135 +1,233 @@
-"""Rolling a part of an earlier take again: the new sound is faded into the old one."""
+"""Rolling a part of an earlier take again, held at both ends to the sound that stays.
+
+The part is generated with a lead-in and a lead-out, over which the earlier take's own latents are
+what consecutive windows' overlap is: clamped while the part is sampled, and given as context. What
+comes out agrees with the take around the range, and is faded into it just inside of the range.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from omniaudio_studio.engine.joining import crossfade
-from omniaudio_studio.errors import MediaError, OptionError
-from omniaudio_studio.jobs.outputs import sidecar_path
+from omniaudio_studio.engine.encoding import Surroundings
+from omniaudio_studio.errors import OptionError
+from omniaudio_studio.jobs.earlier_take import EarlierTake
 from omniaudio_studio.jobs.request import GenerateRequest
-from omniaudio_studio.jobs.writing import Block
+from omniaudio_studio.jobs.treatment import Treatment
 
 if TYPE_CHECKING:
-    import soundfile
-
-    from omniaudio_studio.media.wav import Subtype
+    from omniaudio_studio.bundles.manifest import Manifest
+    from omniaudio_studio.engine.cancel import CancelToken
+    from omniaudio_studio.engine.generate import Generator
+    from omniaudio_studio.engine.plan import GenerationSettings
+    from omniaudio_studio.media.probe import ClipInfo
 
 FADE_SECONDS = 0.05
-_BLOCK = 1 << 16  # samples
+_ROUNDING = 1e-6  # of a latent or a sample
 
 
 @dataclass(frozen=True)
 class Part:
     """The part of a take that is made anew, in samples of the delivery rate.
 
-    ``first`` and ``samples`` include the fades, which lie outside the range that was asked for
-    where the take goes on there. ``gain`` (linear) is what the earlier take was levelled with.
+    Parameters
+    ----------
+    begin, end
+        The range; everything outside stays as it is.
+    fade_in, fade_out
+        Lengths of the fades within the range; 0 where the take begins or ends there.
+    first, seconds
+        What is generated begins at ``first``, at or before ``begin``, and lasts so many seconds.
+    before, after
+        Latents at its beginning and its end that are the earlier take's.
+    offset
+        Where its last shot begins, in samples of the bundle's rate from ``first``.
     """
 
-    first: int
-    samples: int
+    begin: int
+    end: int
     fade_in: int
     fade_out: int
-    gain: float = 1.0
+    first: int
+    seconds: float
+    before: int = 0
+    after: int = 0
+    offset: int = 0
+
+    @property
+    def samples(self) -> int:
+        """What is wanted of the sound that is generated."""
+        return self.end - self.first
+
+    def settings(self, request: GenerateRequest, whole: GenerationSettings) -> GenerationSettings:
+        """What to generate for it, where ``whole`` makes all of the request."""
+        start = request.start + self.first / request.rate
+        return replace(whole, start=start, duration=self.seconds)
 
 
-def plan_part(request: GenerateRequest, samples: int) -> Part:
-    """Where the new sound goes in a take of ``samples`` samples.
+@dataclass(frozen=True)
+class Reroll:
+    """What is rolled again of which take, and what is to be told of it."""
+
+    take: EarlierTake
+    part: Part
+    warnings: tuple[str, ...] = ()
+
+
+def plan_reroll(
+    request: GenerateRequest,
+    info: ClipInfo,
+    samples: int,
+    manifest: Manifest,
+    treatment: Treatment | None = None,
+) -> Reroll:
+    """What a request with an earlier take comes to; nothing is generated.
+
+    Parameters
+    ----------
+    samples
+        Of the whole take, at the request's rate.
+    treatment
+        What was done to the earlier take; read from its sidecar if None.
 
     Raises
     ------
     OptionError, MediaError
         If the range leaves the request's, or the earlier take is another length, rate or kind.
     """
-    import soundfile
-
-    assert request.base_take is not None
-    assert request.base_range is not None
-    base, rate = request.base_take, request.rate
-    try:
-        info = soundfile.info(str(base))
-    except (soundfile.SoundFileError, OSError) as error:
-        raise MediaError(f"{base} cannot be read as an earlier take: {error}") from error
-    if (info.channels, info.samplerate, info.frames) != (4, rate, samples):
-        raise MediaError(
-            f"{base} is not a take of this range: expected 4 channels and {samples} samples at "
-            f"{rate} Hz, found {info.channels} and {info.frames} at {info.samplerate}"
+    take = EarlierTake(request, info, samples, treatment)
+    part = plan_part(request, samples)
+    warnings = []
+    done = take.treatment
+    if (done.yaw - request.yaw) % 360 or done.mix != request.mix:
+        warnings.append(
+            f"{take.path.name} was made with yaw {done.yaw:g} and mix {done.mix:g}, its new part "
+            f"with {request.yaw:g} and {request.mix:g}: they do not agree; give the take's own"
         )
+    why = obstacle(part, take, manifest)
+    if why is None:
+        part = held(part, request, samples, manifest)
+    else:
+        warnings.append(
+            f"the new part knows nothing of the sound around it and is only faded into it: {why}"
+        )
+    return Reroll(take, part, tuple(warnings))
+
+
+def plan_part(request: GenerateRequest, samples: int) -> Part:
+    """The part of a take of ``samples`` samples by itself, held to nothing.
+
+    Raises
+    ------
+    OptionError
+        If the range leaves the request's.
+    """
+    assert request.base_range is not None
+    rate = request.rate
     begin, end = (round((time - request.start) * rate) for time in request.base_range)
     if begin < 0 or end > samples or end <= begin:
         raise OptionError(
             f"base_range {request.base_range[0]:g} to {request.base_range[1]:g} s is not within "
             f"the take's {request.start:g} to {request.start + samples / rate:g} s"
         )
-    fade = round(FADE_SECONDS * rate)
-    fade_in, fade_out = min(fade, begin), min(fade, samples - end)
+    fade = min(round(FADE_SECONDS * rate), (end - begin) // 4)
     return Part(
-        first=begin - fade_in,
-        samples=end + fade_out - (begin - fade_in),
-        fade_in=fade_in,
-        fade_out=fade_out,
-        gain=_gain(base),
+        begin=begin,
+        end=end,
+        fade_in=fade if begin else 0,
+        fade_out=fade if end < samples else 0,
+        first=begin,
+        seconds=(end - begin) / rate,
     )
 
 
-def _gain(base: Path) -> float:
-    """What the earlier take was levelled with, as its sidecar says; 1 without one."""
-    try:
-        data = json.loads(sidecar_path(base).read_text(encoding="utf-8"))
-        return float(10 ** (float(data["output"]["gain_db"]) / 20))
-    except (OSError, ValueError, KeyError, TypeError):
-        return 1.0
+def obstacle(part: Part, take: EarlierTake, manifest: Manifest) -> str | None:
+    """Why a part cannot be held to the take around it; None where it can."""
+    if "vae_encoder" not in manifest.graphs:
+        return f"the model {manifest.name!r} has no encoder"
+    if take.obstacle is not None:
+        return take.obstacle
+    latent = manifest.latent.hop / manifest.sample_rate
+    if (part.end - part.begin - part.fade_in - part.fade_out) / take.rate < latent:
+        return f"the range is too short (expected {latent + 2 * FADE_SECONDS:.2f} s or more)"
+    return None
 
 
-def splice(
-    base: Path, fresh: Path, target: Path, part: Part, subtype: Subtype, check: Callable[[], None]
-) -> int:
-    """Write ``base`` with ``part`` replaced by ``fresh``; returns the values clipped.
+def held(part: Part, request: GenerateRequest, samples: int, manifest: Manifest) -> Part:
+    """The part with its lead-in and lead-out, each as long as two windows overlap.
 
-    ``check`` is called per block, and raises where the work is cancelled.
+    They end at the take's ends and at cuts, where the sound starts afresh. The lead-in's last
+    latent ends with the fade-in, the lead-out's first begins with the fade-out or less than a
+    latent before it, so that both fades are between sounds that agree.
+
+    Parameters
+    ----------
+    samples
+        Of the whole take.
     """
-    import soundfile
+    rate, out = request.rate, manifest.sample_rate
+    hop, overlap = manifest.latent.hop, manifest.window.overlap
+    wide = hop * rate / out  # a latent in samples of the take
+    cuts = [(segment.start - request.start) * rate for segment in request.segments]
+    lowest = max([0, *(math.ceil(cut - _ROUNDING) for cut in cuts if cut <= part.begin)])
+    highest = min([samples, *(math.floor(cut + _ROUNDING) for cut in cuts if cut >= part.end)])
 
-    from omniaudio_studio.media.wav import WavWriter
+    settled = part.begin + part.fade_in
+    before = _whole((settled - lowest) / wide, overlap) if part.fade_in else 0
+    first = max(lowest, settled - round(before * wide))
+    if first > part.begin or not before:  # latents shorter than the fade would not reach
+        before, first = 0, part.begin
 
-    gain = np.float32(part.gain)
-    with (
-        soundfile.SoundFile(base) as old,
-        soundfile.SoundFile(fresh) as new,
-        WavWriter(target, old.samplerate, 4, subtype) as writer,
-    ):
-
-        def copy(source: soundfile.SoundFile, count: int, factor: np.float32) -> None:
-            for block in _blocks(source, count):
-                check()
-                writer.write(block * factor)
-
-        one = np.float32(1)
-        copy(old, part.first, one)
-        if part.fade_in:
-            writer.write(crossfade(_read(old, part.fade_in), _read(new, part.fade_in) * gain))
-        copy(new, part.samples - part.fade_in - part.fade_out, gain)
-        old.seek(part.first + part.samples - part.fade_out)
-        if part.fade_out:
-            writer.write(crossfade(_read(new, part.fade_out) * gain, _read(old, part.fade_out)))
-        copy(old, old.frames - part.first - part.samples, one)
-        return writer.clipped
-
-
-def _read(source: soundfile.SoundFile, count: int) -> Block:
-    block: Block = source.read(count, dtype="float32", always_2d=True).T
-    return np.ascontiguousarray(block)
+    # Latents of the last shot are counted from its own start, as the engine does.
+    start = request.start + first / rate
+    starts = [round((segment.start - start) * out) for segment in request.segments]
+    end = (part.end - first) * out / rate
+    offset = max([0, *(cut for cut in starts if 0 < cut < round(end))])
+    free = _whole((end - part.fade_out * out / rate - offset) / hop)
+    room = _whole(((highest - first) * out / rate - offset) / hop)
+    after = min(overlap, room - free) if part.fade_out else 0
+    stop = offset + (free + after) * hop
+    if after <= 0 or stop < end - 1:
+        return replace(part, first=first, before=before, seconds=(part.end - first) / rate)
+    return replace(part, first=first, before=before, after=after, offset=offset, seconds=stop / out)
 
 
-def _blocks(source: soundfile.SoundFile, count: int) -> Iterator[Block]:
-    while count > 0:
-        block = _read(source, min(count, _BLOCK))
-        count -= block.shape[1]
-        yield block
+def _whole(count: float, most: int | None = None) -> int:
+    """Whole ones in ``count``, at least 0 and at most ``most``."""
+    found = max(0, math.floor(count + _ROUNDING))
+    return found if most is None else min(found, most)
+
+
+def surroundings(
+    reroll: Reroll, generator: Generator, cancel: CancelToken | None = None
+) -> Surroundings:
+    """The take's own latents over the part's lead-in and lead-out.
+
+    Raises
+    ------
+    BundleError, DeviceError
+        If the encoder fails.
+    Cancelled
+        If ``cancel`` said so.
+    """
+    part, take, manifest = reroll.part, reroll.take, generator.bundle.manifest
+    hop, rate = manifest.latent.hop, manifest.sample_rate
+
+    def latents(begin: int, count: int) -> np.ndarray:
+        """From sample ``begin`` after the part's first one, at the bundle's rate."""
+        if not count:
+            return np.zeros((manifest.latent.channels, 0), dtype=np.float32)
+        # With as much of its surroundings as the decoder needs, where the take has them.
+        there = part.first * rate / take.rate + begin
+        behind = take.samples * rate / take.rate - there - count * hop
+        left, right = (_whole(room / hop, manifest.decoder.context) for room in (there, behind))
+        wanted = (left + count + right) * hop
+        sound = take.as_made(part.first, begin - left * hop, wanted, rate)
+        return generator.encode(sound, cancel)[:, left : left + count]
+
+    last = round(part.seconds * rate) - part.after * hop
+    return Surroundings(before=latents(0, part.before), after=latents(last, part.after))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
@@ -18,7 +18,7 @@ from omniaudio_studio.errors import BundleError, MediaError
 from omniaudio_studio.files import check_output
 from omniaudio_studio.jobs.outputs import TakeFiles, take_files
 from omniaudio_studio.jobs.request import GenerateRequest
-from omniaudio_studio.jobs.rerolling import Part, plan_part, splice
+from omniaudio_studio.jobs.rerolling import Reroll, plan_reroll, surroundings
 from omniaudio_studio.jobs.result import Preview, RunResult, TakeResult
 from omniaudio_studio.jobs.sidecar import (
     Reproduction,
@@ -26,8 +26,9 @@ from omniaudio_studio.jobs.sidecar import (
     file_sha256,
     write_sidecar,
 )
+from omniaudio_studio.jobs.splicing import splice
 from omniaudio_studio.jobs.staging import Staging, check_distinct, require_file
-from omniaudio_studio.jobs.writing import Block, MonoBed, TakeWriter, copy_with_gain, loudness_gain
+from omniaudio_studio.jobs.writing import TakeWriter, camera_bed, copy_with_gain, loudness_gain
 
 if TYPE_CHECKING:
     from omniaudio_studio.engine.generate import Generator
@@ -195,7 +196,12 @@ class _Job:
         self.cancel.check()
         if expected is not None:
             self._check_expected(expected, generator, hashing)
-        gains = self._write_sound(info, samples, generator)
+        reroll = None
+        if request.base_take is not None:
+            treatment = None if expected is None else expected.base_treatment
+            reroll = plan_reroll(request, info, samples, generator.bundle.manifest, treatment)
+            self.warnings += reroll.warnings
+        gains = self._write_sound(info, samples, generator, reroll)
         sound_seconds = time.monotonic() - begun
         for files in self.files:
             self._write_overlay(info, files)
@@ -238,6 +244,7 @@ class _Job:
                 clip_sha256=clip_sha256,
                 info=info,
                 bundle=generator.bundle,
+                base_treatment=None if reroll is None else reroll.take.treatment,
             )
             write_sidecar(self.staging.path(take.sidecar), data)
         return result
@@ -263,18 +270,18 @@ class _Job:
                 "hash differs); name the right one, or generate without --from"
             )
 
-    def _write_sound(self, info: ClipInfo, samples: int, generator: Generator) -> list[float]:
+    def _write_sound(
+        self, info: ClipInfo, samples: int, generator: Generator, reroll: Reroll | None
+    ) -> list[float]:
         """Write every take's WAV; returns the gain of each in decibels."""
         request = self.request
         settings = GenerationSettings.from_request(request)
-        part = None if request.base_take is None else plan_part(request, samples)
-        start = request.start
-        if part is not None:
-            start += part.first / request.rate
-            samples = part.samples
-            settings = replace(settings, start=start, duration=samples / request.rate)
+        start, around = request.start, None
+        if reroll is not None:
+            settings, samples = reroll.part.settings(request, settings), reroll.part.samples
+            start, around = settings.start, surroundings(reroll, generator, self.cancel)
         # With a loudness target the level is known only at the end; a part goes into a whole.
-        detour = request.loudness is not None or part is not None
+        detour = request.loudness is not None or reroll is not None
         with ExitStack() as stack:
             writers = [
                 stack.enter_context(
@@ -285,7 +292,7 @@ class _Job:
                         samples=samples,
                         subtype="float32" if detour else self.subtype,
                         yaw=math.radians(request.yaw),
-                        bed=self._bed(info, start, samples),
+                        bed=camera_bed(info, request.rate, start, samples, request.mix),
                         metered=request.loudness is not None,
                         on_preview=self.preview,
                         take=index,
@@ -293,14 +300,12 @@ class _Job:
                 )
                 for index, files in enumerate(self.files)
             ]
-            made = generator.generate(
-                info, settings, writers, progress=self.progress, cancel=self.cancel
-            )
+            made = generator.generate(info, settings, writers, self.progress, self.cancel, around)
             self.warnings += made.warnings
             for writer in writers:
                 writer.finish()
         finished = [
-            self._finish(files, writer, part)
+            self._finish(files, writer, reroll)
             for files, writer in zip(self.files, writers, strict=True)
         ]
         clipped = sum(values for _, values in finished)
@@ -320,15 +325,16 @@ class _Job:
         path = self.staging.path(files.wav)
         return self.staging.extra(path.name) if detour else path
 
-    def _finish(self, files: TakeFiles, writer: TakeWriter, part: Part | None) -> tuple[float, int]:
+    def _finish(
+        self, files: TakeFiles, writer: TakeWriter, reroll: Reroll | None
+    ) -> tuple[float, int]:
         """Bring a take's sound to its final form; (gain in decibels, values clipped)."""
         request = self.request
         path, source = self.staging.path(files.wav), self._sound_path(files, True)
         check = self.cancel.check
-        if part is not None:
-            assert request.base_take is not None
-            clipped = splice(request.base_take, source, path, part, self.subtype, check)
-            gain = 20 * math.log10(part.gain)
+        if reroll is not None:
+            clipped = splice(reroll, source, path, self.subtype, check)
+            gain = reroll.take.treatment.gain_db
         elif request.loudness is not None:
             measured = writer.loudness()
             gain = loudness_gain(measured, request.loudness, writer.true_peak())
@@ -342,23 +348,6 @@ class _Job:
             return 0.0, writer.clipped
         source.unlink()
         return gain, clipped
-
-    def _bed(self, info: ClipInfo, start: float, samples: int) -> MonoBed | None:
-        """The camera's own sound at the delivery rate, or None."""
-        request = self.request
-        if not request.mix or info.audio is None:
-            return None
-        from omniaudio_studio.media.audio import iter_audio
-
-        blocks = iter_audio(info, request.rate, start, samples / request.rate)
-        ambisonic = info.audio.ambisonic
-
-        def mono() -> Iterator[Block]:
-            for block in blocks:
-                # An ambisonic track has its omnidirectional signal first.
-                yield block[:1] if ambisonic else block.mean(axis=0, keepdims=True)
-
-        return MonoBed(mono(), request.mix)
 
     def _write_overlay(self, info: ClipInfo, files: TakeFiles) -> None:
         if files.overlay is None:

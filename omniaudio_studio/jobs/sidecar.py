@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from omniaudio_studio import __version__
 from omniaudio_studio.errors import MissingFileError, OptionError
 from omniaudio_studio.jobs.request import GenerateRequest
+from omniaudio_studio.jobs.treatment import Treatment
 
 if TYPE_CHECKING:
     from omniaudio_studio.bundles.bundle import Bundle
@@ -30,6 +31,7 @@ class Reproduction:
     """A request read from a sidecar, with what its clip and bundle have to be.
 
     ``provider`` is what the sound was made on: another one may round differently.
+    ``base_treatment`` is what had been done to the earlier take.
     """
 
     request: GenerateRequest
@@ -39,6 +41,7 @@ class Reproduction:
     output_sha256: str
     base_sha256: str | None
     provider: str
+    base_treatment: Treatment | None = None
 
 
 def file_sha256(path: Path, cancel: CancelToken | None = None) -> str:
@@ -60,6 +63,7 @@ def describe(
     clip_sha256: str,
     info: ClipInfo,
     bundle: Bundle,
+    base_treatment: Treatment | None = None,
 ) -> dict[str, Any]:
     """The sidecar of one take as plain data.
 
@@ -69,6 +73,8 @@ def describe(
         Of this take alone.
     take, result
         What was made, and the whole job.
+    base_treatment
+        What had been done to the earlier take, where there is one.
     """
     import numpy
     import onnxruntime
@@ -76,7 +82,12 @@ def describe(
     manifest = bundle.manifest
     base = None
     if request.base_take is not None:
-        base = {"name": request.base_take.name, "sha256": file_sha256(request.base_take)}
+        base = {
+            "name": request.base_take.name,
+            "sha256": file_sha256(request.base_take),
+            # The take's own sidecar may be gone when this sound is made again.
+            "treatment": None if base_treatment is None else base_treatment.as_dict(),
+        }
     request = replace(
         request,
         clip=request.clip.absolute(),
@@ -180,6 +191,7 @@ def reproduction(
     request = replace(
         request, clip=clip, output=output, overwrite=overwrite, **dict(changes or {})
     ).validate()
+    base = data.get("base")
     try:
         return Reproduction(
             request=request,
@@ -187,8 +199,9 @@ def reproduction(
             clip_sha256=str(data["clip"]["sha256"]),
             bundle_sha256=str(data["bundle"]["sha256"]),
             output_sha256=str(data["output"]["sha256"]),
-            base_sha256=None if data.get("base") is None else str(data["base"]["sha256"]),
+            base_sha256=None if base is None else str(base["sha256"]),
             provider=str(data["provider"]["name"]),
+            base_treatment=None if base is None else Treatment.from_dict(base.get("treatment")),
         )
     except (KeyError, TypeError) as error:
         raise OptionError(

@@ -18,6 +18,7 @@ from omniaudio_studio.jobs.result import Preview
 
 if TYPE_CHECKING:
     from omniaudio_studio.media.loudness import LoudnessMeter
+    from omniaudio_studio.media.probe import ClipInfo
     from omniaudio_studio.media.wav import Subtype, WavWriter
 
 Block = NDArray[np.float32]
@@ -56,6 +57,25 @@ class MonoBed:
         joined = np.concatenate(parts)
         self._rest = joined[samples:]
         return joined[:samples] * self._gain
+
+
+def camera_bed(
+    info: ClipInfo, rate: int, start: float, samples: int, gain: float
+) -> MonoBed | None:
+    """The camera's own sound from ``start`` seconds of the clip on; None where there is none."""
+    if not gain or info.audio is None:
+        return None
+    from omniaudio_studio.media.audio import iter_audio
+
+    blocks = iter_audio(info, rate, start, samples / rate)
+    ambisonic = info.audio.ambisonic
+
+    def mono() -> Iterator[Block]:
+        for block in blocks:
+            # An ambisonic track has its omnidirectional signal first.
+            yield block[:1] if ambisonic else block.mean(axis=0, keepdims=True)
+
+    return MonoBed(mono(), gain)
 
 
 class TakeWriter:

@@ -34,8 +34,10 @@ def make_tiny_bundle(folder: str | Path, **overrides: Any) -> Path:
         ``rng_seed`` (weights, default 0), ``context`` (whether the DiT takes context, default
         True), ``hops`` (the decoder's two strides, default (64, 60)), ``channels`` (latent width,
         default 8), ``stationary`` (the velocity leads to a stationary random field: for levels at
-        seams); every other name replaces the manifest's field of that name, e.g. ``name="other"``,
-        ``window={"length": 24, "overlap": 4}``, ``sample_rate=44100``. The latent rate follows.
+        seams), ``faithful`` (the encoder gives back the decoder's latents: what is encoded and
+        decoded again is the same sound); every other name replaces the manifest's field of that
+        name, e.g. ``name="other"``, ``window={"length": 24, "overlap": 4}``,
+        ``sample_rate=44100``. The latent rate follows.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -44,13 +46,17 @@ def make_tiny_bundle(folder: str | Path, **overrides: Any) -> Path:
     hops = overrides.pop("hops", (64, 60))
     channels = overrides.pop("channels", 8)
     stationary = overrides.pop("stationary", False)
+    faithful = overrides.pop("faithful", False)
     hop = int(hops[0] * hops[1])
     sample_rate = overrides.get("sample_rate", 48000)
 
     _save(folder / "vision.onnx", _vision(rng))
     _save(folder / "dit.onnx", _dit(rng, channels, context, stationary))
-    _save(folder / "vae_decoder.onnx", _decoder(rng, channels, hops))
-    _save(folder / "vae_encoder.onnx", _encoder(rng, channels, hops))
+    decoder, encoder = _decoder(rng, channels, hops), _encoder(rng, channels, hops)
+    if faithful:
+        decoder, encoder = _faithful_vae(channels, hop)
+    _save(folder / "vae_decoder.onnx", decoder)
+    _save(folder / "vae_encoder.onnx", encoder)
     views = [
         {
             "name": "equirect", "kind": "equirect", "width": 32, "height": 16, "fit": "stretch",
@@ -266,4 +272,27 @@ def _encoder(rng: np.random.Generator, channels: int, hops: tuple[int, int]) -> 
         )
     return g.model(
         {"audio": [1, 4, "N"]}, {"mean": [1, channels, "T"], "scale": [1, channels, "T"]}
+    )
+
+
+def _faithful_vae(channels: int, hop: int) -> tuple[onnx.ModelProto, onnx.ModelProto]:
+    """A decoder of waves that are orthogonal over a latent, and the encoder that measures them."""
+    phase = 2 * np.pi * np.arange(hop) / hop
+    waves = np.zeros((channels, 4, hop))
+    for index in range(channels):
+        waves[index, index % 4] = 0.1 * np.cos((20 + 7 * (index // 4)) * phase + index)
+    decoder = Graph()
+    decoder.add(
+        "ConvTranspose", "z", decoder.weight(waves), kernel_shape=[hop], strides=[hop], out="audio"
+    )
+    encoder = Graph()
+    inverse = waves / (waves**2).sum(axis=(1, 2), keepdims=True)
+    for name, kernel in (("mean", inverse), ("scale", 0 * inverse)):
+        encoder.add(
+            "Conv", "audio", encoder.weight(kernel), kernel_shape=[hop], strides=[hop], out=name
+        )
+    latents = [1, channels, "T"]
+    return (
+        decoder.model({"z": latents}, {"audio": [1, 4, "N"]}),
+        encoder.model({"audio": [1, 4, "N"]}, {"mean": latents, "scale": latents}),
     )
