@@ -128,7 +128,7 @@ class ClipAdder(QObject):
         left_out = []
         if addition.duplicates:
             left_out.append(f"{clips_text(addition.duplicates)} already in the list")
-        if summary.others:
+        if summary.others and not summary.found:  # beside clips there are always other files
             files = "file that is no video" if summary.others == 1 else "files that are no videos"
             left_out.append(f"{summary.others} {files}")
         if summary.unreadable:

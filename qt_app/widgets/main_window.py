@@ -137,6 +137,9 @@ class MainWindow(QMainWindow):
         self.stage.limit_requested.connect(self._limit)
         self.queue.open_take.connect(self._open_take)
         session.queue.totals_changed.connect(self._show_totals)
+        self.queue_dock.visibilityChanged.connect(
+            lambda _: self._show_totals(*session.queue.totals)
+        )
         session.tracker.status_changed.connect(self._show_tracking)
         session.preferences.changed.connect(self._preference_changed)
         self.settings.set_usual_folder(session.preferences.output_folder)
@@ -246,10 +249,10 @@ class MainWindow(QMainWindow):
         self.tell(f"The clip of {wav.name} is no longer in the library.", "info")
 
     def _show_totals(self, fraction: float, eta: object) -> None:
-        self.total.setVisible(0.0 < fraction < 1.0)
-        self.total.setValue(round(1000 * fraction))
         # The task list of the desktop shows it too, where the window is hidden.
         busy = 0.0 < fraction < 1.0
+        self.total.setVisible(busy and not self.queue_dock.isVisible())
+        self.total.setValue(round(1000 * fraction))
         self.setWindowTitle(f"{fraction:.0%} - {TITLE}" if busy else TITLE)
 
     def _show_tracking(self) -> None:
