@@ -106,23 +106,21 @@ class Analyst:
             if not isinstance(parameters, dict):
                 raise OptionError("the parameters of a question are an object")
             found = answer(str(question.get("task")), context, parameters)
-            self._send({"event": "answer", "ask": ask, "answer": found})
+            message = {"event": "answer", "ask": ask, "answer": found}
         except Exception as error:
             expected = isinstance(error, OmniAudioError)
             if not expected:
                 traceback.print_exc()
-            message = str(error) if expected else f"unexpected {type(error).__name__}: {error}"
-            self._send(
-                {
-                    "event": "failed",
-                    "ask": ask,
-                    "message": " ".join(message.split()),
-                    "kind": type(error).__name__,
-                }
-            )
-        finally:
-            with self._lock:
-                del self._tokens[ask]
+            line = str(error) if expected else f"unexpected {type(error).__name__}: {error}"
+            message = {
+                "event": "failed",
+                "ask": ask,
+                "message": " ".join(line.split()),
+                "kind": type(error).__name__,
+            }
+        with self._lock:
+            del self._tokens[ask]  # before anybody hears of it: the number may come again at once
+        self._send(message)
 
     def _progress(self, ask: Any, part: float) -> None:
         now = time.monotonic()
