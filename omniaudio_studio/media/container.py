@@ -82,6 +82,10 @@ def check_file(path: Path) -> None:
         raise MediaError(f"cannot read {path}: {error.strerror or error}") from error
 
 
+# What libav plays as an old terminal or text screen would: any text, for one.
+_TERMINALS = ("tty", "bin", "xbin", "adf", "idf")
+
+
 def open_input(path: Path) -> InputContainer:
     """Open a media file for reading. The caller closes it (it is a context manager).
 
@@ -106,7 +110,7 @@ def open_input(path: Path) -> InputContainer:
         raise MediaError(_why_not_open(path)) from error
     except OSError as error:
         raise MediaError(f"cannot read {path}: {reason(error)}") from error
-    if container.format.name == "tty":  # libav plays any text as an old terminal would
+    if container.format.name in _TERMINALS:
         container.close()
         raise MediaError(_why_not_open(path))
     return container

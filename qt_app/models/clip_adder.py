@@ -17,9 +17,6 @@ from qt_app.models.settings import sentence, told_of
 if TYPE_CHECKING:
     from qt_app.models.library import Library
 
-# libav draws any .txt file as a terminal.
-_TEXT_CODECS = ("ansi", "bintext", "xbin", "idf")
-
 
 class _Addition:
     """One drop: where its clips go, and what became of it."""
@@ -107,10 +104,8 @@ class ClipAdder(QObject):
     def _look_first(self, file: FoundFile) -> None:
         """Its name does not say that it is a video: it becomes a row if it turns out to be one."""
 
-        def done(info: Any) -> None:
-            if info.get("codec") in _TEXT_CODECS:
-                failed("it is text, not video")
-            elif not self._closed.is_set() and self._library.number_of(file.key) is None:
+        def done(_: Any) -> None:
+            if not self._closed.is_set() and self._library.number_of(file.key) is None:
                 self._library.take_in([file], None)
 
         def failed(message: str) -> None:

@@ -92,7 +92,9 @@ def test_other_names_are_looked_at_first(
     assert names(library) == []
     answers.answer()
     assert names(library) == ["recording.dat"]
-    assert told(library) == ["notes.txt is left out. It is text, not video."]
+    assert told(library) == [
+        "notes.txt is left out. It is text, not video, whatever its name says; give a video file."
+    ]
 
 
 def test_a_drop_goes_where_it_was_dropped(
