@@ -15,6 +15,7 @@ from omniaudio_studio.panorama.perspective import Perspective
 from omniaudio_studio.panorama.sphere import angles_to_vector
 from qt_app.picture import camera
 from qt_app.picture.look import NARROWEST, WIDEST, LookModel
+from tests.media.clips import PROPERTY
 
 YAWS = st.floats(-math.pi, math.pi)
 PITCHES = st.floats(-math.pi / 2, math.pi / 2)
@@ -29,6 +30,7 @@ def looking(yaw: float = 0.0, pitch: float = 0.0, roll: float = 0.0) -> LookMode
     return look
 
 
+@PROPERTY
 @given(YAWS, PITCHES, YAWS)
 def test_orientation_is_the_sound_s(yaw: float, pitch: float, roll: float) -> None:
     """What the picture is turned by is what the ears are turned by."""
@@ -38,6 +40,7 @@ def test_orientation_is_the_sound_s(yaw: float, pitch: float, roll: float) -> No
     assert abs(product) == pytest.approx(1)  # q and -q are the same turn
 
 
+@PROPERTY
 @given(YAWS, PITCHES, YAWS)
 def test_quaternion_round_trip(yaw: float, pitch: float, roll: float) -> None:
     there = looking(yaw, pitch, roll)
@@ -46,6 +49,7 @@ def test_quaternion_round_trip(yaw: float, pitch: float, roll: float) -> None:
     np.testing.assert_allclose(back.matrix(), there.matrix(), atol=1e-5)
 
 
+@PROPERTY
 @given(YAWS, PITCHES, YAWS, FOVS, SIZES, PLACES)
 def test_directions_are_the_panorama_s(
     yaw: float,
@@ -81,6 +85,7 @@ def test_behind_has_no_place() -> None:
     assert LookModel().place_of((0, 1, 0), 100, 100) is None
 
 
+@PROPERTY
 @given(YAWS, PITCHES, st.floats(-0.5, 0.5), FOVS, SIZES, PLACES, PLACES)
 def test_drag_keeps_what_is_under_the_cursor(
     yaw: float,
@@ -112,6 +117,7 @@ def test_drag_keeps_what_is_under_the_cursor(
             assert elevation >= mine - 1e-6
 
 
+@PROPERTY
 @given(YAWS, st.floats(-0.6, 0.6), FOVS, PLACES, PLACES)
 def test_drag_is_exact_away_from_the_poles(
     yaw: float, pitch: float, fov: float, start: tuple[float, float], end: tuple[float, float]
@@ -190,6 +196,7 @@ def test_signals_only_changes() -> None:
     assert told == pytest.approx([0.1, 0.1])
 
 
+@PROPERTY
 @given(YAWS, PITCHES)
 def test_angles_of_vectors(azimuth: float, elevation: float) -> None:
     vector = camera.vector(azimuth, elevation)

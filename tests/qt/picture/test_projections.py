@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-from PyQt6.QtGui import QImage
-from pytestqt.qtbot import QtBot
 
-from omniaudio_studio.panorama.views import View, ViewRenderer
 from qt_app.picture.clip import Mapped
-from qt_app.picture.gl_view import GlCanvas, missing_gl
 from qt_app.picture.scene import Scene
-from qt_app.picture.software import SoftwareRenderer
+from tests.qt.picture.drawing import HEIGHT, WIDTH, Draw, rendered, scene_of
 from tests.qt.picture.pictures import as_picture, in_projection
-
-WIDTH, HEIGHT = 480, 270
-Rgb = NDArray[np.uint8]
-Draw = Callable[[Scene], Rgb]
 
 # Yaw, pitch, roll, field of view in degrees: ahead, over the seam behind, both poles, corners of
 # cubes, tilted, close and wide.
@@ -44,66 +34,6 @@ MAPPED = [
     Mapped("dual-fisheye", fisheye_fov=180.0),
     Mapped("flat", hfov=100.0),
 ]
-
-
-def pixels(image: QImage) -> Rgb:
-    image = image.convertToFormat(QImage.Format.Format_RGB888)
-    bits = image.constBits()
-    assert bits is not None
-    bits.setsize(image.sizeInBytes())
-    rows = np.frombuffer(bits, np.uint8).reshape(image.height(), image.bytesPerLine())
-    return rows[:, : 3 * image.width()].reshape(image.height(), image.width(), 3).copy()
-
-
-@pytest.fixture
-def by_gl(qtbot: QtBot) -> Draw:
-    reason = missing_gl()
-    if reason is not None:
-        pytest.skip(reason)
-    canvas = GlCanvas(lambda *_: None)
-    canvas.broken.connect(pytest.fail)
-    qtbot.addWidget(canvas)
-    canvas.resize(WIDTH, HEIGHT)
-    canvas.show()
-    qtbot.waitExposed(canvas)
-
-    def draw(scene: Scene) -> Rgb:
-        canvas.show_scene(scene)
-        return pixels(canvas.grabFramebuffer())
-
-    return draw
-
-
-@pytest.fixture
-def by_software() -> Draw:
-    renderer = SoftwareRenderer((255, 255, 255), (0, 0, 0))
-    return lambda scene: renderer.render(scene, WIDTH, HEIGHT)
-
-
-@pytest.fixture(params=["gl", "software"])
-def draw(request: pytest.FixtureRequest) -> Draw:
-    made: Draw = request.getfixturevalue(f"by_{request.param}")
-    return made
-
-
-def scene_of(picture: object, look: tuple[float, ...], **more: object) -> Scene:
-    yaw, pitch, roll, fov = (math.radians(angle) for angle in look)
-    return Scene(picture, (yaw, pitch, roll), fov, **more)  # type: ignore[arg-type]
-
-
-def rendered(rgb: Rgb, mapped: Mapped, look: tuple[float, ...]) -> Rgb:
-    """The panorama room's own answer."""
-    yaw, pitch, roll, fov = look
-    view = View("v", "perspective", WIDTH, HEIGHT, fov=fov, yaw=yaw, pitch=pitch, roll=roll)
-    height, width = rgb.shape[:2]
-    flat, lenses = mapped.projection == "flat", mapped.projection == "dual-fisheye"
-    return ViewRenderer(
-        view,
-        mapped.projection,
-        (width, height),
-        hfov=mapped.hfov if flat else None,
-        fisheye_fov=mapped.fisheye_fov if lenses else None,
-    )(rgb)
 
 
 @pytest.mark.parametrize("mapped", MAPPED, ids=lambda m: f"{m.projection}-{m.fisheye_fov}")
