@@ -171,7 +171,7 @@ def start_batch(folder: Path) -> Any:
         while not stop.is_set():
             number += 1
             output = folder / f"take{number}.wav"
-            job = client.submit(GenerateRequest(str(SAMPLE_CLIP), str(output), device="cpu"))
+            job = client.submit(GenerateRequest(SAMPLE_CLIP, output, device="cpu"))
             over = False
             while not over and not stop.is_set():
                 for event in client.poll(0.1):
@@ -408,7 +408,7 @@ def show_window(folder: Path) -> None:
     timer = QTimer()
     timer.timeout.connect(ready)
     timer.start(50)
-    notifier = QSocketNotifier(sys.stdin.fileno(), QSocketNotifier.Type.Read)
+    notifier = QSocketNotifier(sys.stdin.fileno(), QSocketNotifier.Type.Read)  # type: ignore[arg-type]
     notifier.activated.connect(told)
     app.exec()
     player.close()

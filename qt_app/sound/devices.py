@@ -109,9 +109,9 @@ def open_output(name: str | None, play: Play, block: int = BLOCK) -> Output:
 class SilentOutput:
     """No device: the time line runs on by the computer's clock."""
 
-    def __init__(self, play: Play) -> None:
+    def __init__(self, play: Play, rate: int = RATE) -> None:
         self.name: str | None = None
-        self.rate = RATE
+        self.rate = rate
         self.block = _SILENT_BLOCK
         self.latency = 0.0
         self.underflows = 0

@@ -183,16 +183,22 @@ class Engine:
             self._open()
 
     def _open(self) -> None:
+        # A sound server may take its time; the picture does not wait for it.
+        meanwhile = SilentOutput(self._play, self._mixer.rate)
+        self._clock = DeviceClock(meanwhile.rate)
+        meanwhile.start()
         try:
             output = open_output(self._device, self._play, self._block)
         except DeviceError as error:
+            meanwhile.close()
             self._problem(str(error))
             self._open_silence()
             return
+        meanwhile.close()
         self._start(output)
 
     def _open_silence(self) -> None:
-        self._start(SilentOutput(self._play))
+        self._start(SilentOutput(self._play, self._mixer.rate))
 
     def _start(self, output: Output) -> None:
         if output.rate != self._mixer.rate:

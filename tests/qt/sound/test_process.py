@@ -23,6 +23,7 @@ from tests.qt.sound.listening import (
     lead_of_left,
     level_db,
     source,
+    undisturbed,
     wait_event,
     wait_for,
 )
@@ -112,7 +113,8 @@ def test_the_position_is_what_is_heard(
         moments, positions = np.array(part).T
         assert np.all(np.diff(positions) >= 0)
         # Continuous: it never moves otherwise than time does.
-        assert np.abs(np.diff(positions) - np.diff(moments)).max() < 0.004
+        # (The two are read one after the other: now and then something comes between.)
+        assert np.quantile(np.abs(np.diff(positions) - np.diff(moments)), 0.98) < 0.001
         expected = np.interp(clicks, positions, moments)
         found = times[np.flatnonzero(heard[0] > 0.5)]
         found = found[(found > moments[0]) & (found < moments[-1])]
@@ -130,11 +132,17 @@ def test_switching_sources_has_no_gap_and_no_level_step(
     client.load([loud, quiet], 20.0)
     client.play()
     wait_for(client, lambda: client.position() > 0.3)
-    start = time.monotonic()
-    for turn in range(8):
-        client.select(("quiet", "loud")[turn % 2])
-        time.sleep(0.15)
-    heard = listener.sound(start, time.monotonic())[0]
+
+    def switch() -> np.ndarray:
+        client.seek(1.0)
+        time.sleep(0.2)
+        start = time.monotonic()
+        for turn in range(8):
+            client.select(("quiet", "loud")[turn % 2])
+            time.sleep(0.15)
+        return listener.sound(start, time.monotonic())[0]
+
+    heard = undisturbed(client, switch)
     assert len(heard) > RATE and level_db(heard) == pytest.approx(-21.07, abs=0.1)
     assert np.abs(residual(heard)).max() < 1e-4
     assert client.counts().starved == 0
@@ -148,12 +156,17 @@ def test_a_loop_goes_round_without_a_seam(
     client.seek(2.9)
     client.play()
     wait_for(client, lambda: client.position() > 3.0)
-    start = time.monotonic()
-    positions = []
-    while time.monotonic() < start + 1.5:
-        positions.append(client.position())
-        time.sleep(0.004)
-    heard = listener.sound(start, time.monotonic())[0]
+    positions: list[float] = []
+
+    def listen() -> np.ndarray:
+        positions.clear()
+        start = time.monotonic()
+        while time.monotonic() < start + 1.5:
+            positions.append(client.position())
+            time.sleep(0.004)
+        return listener.sound(start, time.monotonic())[0]
+
+    heard = undisturbed(client, listen)
     assert min(positions) >= 3.0 and max(positions) <= 3.25
     assert sum(b < a for a, b in pairwise(positions)) in (5, 6)
     assert level_db(heard) == pytest.approx(-9.03, abs=0.1)
