@@ -49,11 +49,14 @@ class Session(QObject):
     -------
     told(str, str)
         A message for people, and its kind: "error", "warning", "info" or "good".
+    job_failed(str, str, str)
+        A job's message, the name of its error's class, and details.
     hrtf_changed(object)
         Another SOFA file is listened with, or None for the filters that ship.
     """
 
     told = pyqtSignal(str, str)
+    job_failed = pyqtSignal(str, str, str)
     hrtf_changed = pyqtSignal(object)
 
     def __init__(self, folder: Path, parent: QObject | None = None) -> None:
@@ -242,8 +245,13 @@ class Session(QObject):
 
     def _job_failed(self, number: int, message: str) -> None:
         job = self.queue.job(number)
-        name = "" if job is None else f"{job.label}: "
-        self.told.emit(f"{name}{message}", "error")
+        if job is None:
+            self.told.emit(message, "error")
+            return
+        details = f"Clip: {job.request.clip}\nOutput: {job.request.output}\n\n{message}"
+        if job.error_kind:
+            details += f" ({job.error_kind})"
+        self.job_failed.emit(f"{job.label}: {message}", job.error_kind or "", details)
 
     def _queue_problem(self, problem: str | None) -> None:
         if problem is not None:

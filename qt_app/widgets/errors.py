@@ -99,7 +99,9 @@ def advise(message: str, kind: str = "") -> Advice:
         Name of the error's class, where known.
     """
     message = " ".join(message.split())
-    sentence = message[:1].upper() + message[1:]
+    first = message.split(" ", 1)[0]
+    # A file's name stays as it is.
+    sentence = message if re.search(r"[./\\]\w", first) else message[:1].upper() + message[1:]
     for kinds, pattern, title, hint in _KNOWN:
         if (not kinds or kind in kinds) and (
             not pattern or re.search(pattern, message, re.IGNORECASE)

@@ -121,6 +121,7 @@ class MainWindow(QMainWindow):
     def _connect(self) -> None:
         session = self.session
         session.told.connect(self.tell)
+        session.job_failed.connect(self.notices.report)
         self.library.generate_wanted.connect(session.generating.generate)
         self.generate_bar.generate.connect(self.generate)
         self.generate_bar.several.connect(self.actions_.ask_for_grid)
