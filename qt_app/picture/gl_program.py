@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from PyQt6.QtGui import QColor, QOpenGLContext, QSurfaceFormat
 from PyQt6.QtOpenGL import (
+    QOpenGLFramebufferObject,
     QOpenGLFunctions_4_1_Core,
     QOpenGLVersionFunctionsFactory,
     QOpenGLVersionProfile,
@@ -30,6 +31,15 @@ _LINEAR, _REPEAT, _CLAMP_TO_EDGE = 0x2601, 0x2901, 0x812F
 _R8, _RED, _RGBA8, _RGBA = 0x8229, 0x1903, 0x8058, 0x1908
 _UNSIGNED_BYTE, _UNPACK_ALIGNMENT, _TRIANGLES = 0x1401, 0x0CF5, 0x0004
 _DEPTH_TEST, _BLEND, _CULL_FACE, _SCISSOR_TEST = 0x0B71, 0x0BE2, 0x0B44, 0x0C11
+
+_READ_FRAMEBUFFER, _DRAW_FRAMEBUFFER, _FRAMEBUFFER = 0x8CA8, 0x8CA9, 0x8D40
+_COLOR_BUFFER_BIT, _RENDERER = 0x4000, 0x1F01
+
+# Renderers that compute pixels by the CPU, about 30 ns each. Views of more pixels than the first
+# number are drawn with the second and enlarged, which costs less; a panorama 1920 pixels wide has
+# no more than that to show.
+_BY_CPU = ("llvmpipe", "softpipe", "swrast", "swiftshader", "gdi generic", "basic render")
+_DEAR, _AFFORDABLE = 640_000, 400_000
 
 # Texture units, in this order.
 _PLANES = ("luma_plane", "cb_plane", "cr_plane")
@@ -62,15 +72,23 @@ class SphereProgram:
         self._sizes: list[tuple[int, ...]] = [() for _ in _PLANES]
         self._loaded: Picture | None = None
         self._load_ramp()
+        # Mesa and others stand in for a missing graphics card: then pixels are dear.
+        name = str(self._gl.glGetString(_RENDERER)).lower()
+        self._software = any(known in name for known in _BY_CPU)
+        self._small: QOpenGLFramebufferObject | None = None
 
-    def draw(self, scene: Scene, width: int, height: int, grid: QColor, back: QColor) -> None:
-        """Fill the current framebuffer.
+    def draw(
+        self, scene: Scene, width: int, height: int, target: int, grid: QColor, back: QColor
+    ) -> None:
+        """Fill a framebuffer.
 
         Parameters
         ----------
         scene : Scene
         width, height : int
             Device pixels.
+        target : int
+            OpenGL's number of the framebuffer; it is current.
         grid, back : QColor
             Of the grid (with its opacity) and of the view without a picture.
 
@@ -79,11 +97,29 @@ class SphereProgram:
         GlUnavailable
             If the driver refuses the shader that this scene needs.
         """
+        if not self._software or width * height <= _DEAR:
+            self._fill(scene, width, height, grid, back)
+            return
+        gl = self._gl
+        scale = math.sqrt(_AFFORDABLE / (width * height))
+        small = (max(round(width * scale), 1), max(round(height * scale), 1))
+        if self._small is None or (self._small.width(), self._small.height()) != small:
+            self._small = QOpenGLFramebufferObject(*small)
+        self._small.bind()
+        gl.glViewport(0, 0, *small)
+        self._fill(scene, *small, grid, back)
+        gl.glBindFramebuffer(_READ_FRAMEBUFFER, self._small.handle())
+        gl.glBindFramebuffer(_DRAW_FRAMEBUFFER, target)
+        gl.glBlitFramebuffer(0, 0, *small, 0, 0, width, height, _COLOR_BUFFER_BIT, _LINEAR)
+        gl.glBindFramebuffer(_FRAMEBUFFER, target)
+        gl.glViewport(0, 0, width, height)
+
+    def _fill(self, scene: Scene, width: int, height: int, grid: QColor, back: QColor) -> None:
         gl, picture = self._gl, scene.picture
         projection = (
             None if picture is None else picture.mapped.sized(picture.width, picture.height)
         )
-        shader = self._shader(scene, projection, width)
+        shader = self._shader(scene, projection, width, height)
         # A painter that drew before may have left anything switched on.
         for switch in (_DEPTH_TEST, _BLEND, _CULL_FACE, _SCISSOR_TEST):
             gl.glDisable(switch)
@@ -118,13 +154,19 @@ class SphereProgram:
         self._gl.glDeleteTextures(len(self._textures), self._textures)
         self._vertices.destroy()
         self._shaders.clear()
+        self._small = None
 
-    def _shader(self, scene: Scene, projection: Projection | None, width: int) -> Shader:
+    def _shader(
+        self, scene: Scene, projection: Projection | None, width: int, height: int
+    ) -> Shader:
         number, angular = projection_number(projection)
+        samples = 1 if projection is None else samples_per_pixel(projection, scene.fov, width)
+        while self._software and samples > 1 and samples**2 * width * height > _DEAR:
+            samples -= 1
         variant = Variant(
             number,
             angular,
-            1 if projection is None else samples_per_pixel(projection, scene.fov, width),
+            samples,
             scene.energy is not None,
             scene.grid,
         )

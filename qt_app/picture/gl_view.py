@@ -103,7 +103,9 @@ class GlCanvas(QOpenGLWidget):
         if self._program is not None:
             grid, back = theme.colour("picture grid", GRID_OPACITY), theme.colour("picture")
             try:
-                self._program.draw(self._scene, width, height, grid, back)
+                self._program.draw(
+                    self._scene, width, height, self.defaultFramebufferObject(), grid, back
+                )
             except GlUnavailable as error:
                 self._program = None
                 self.broken.emit(str(error))

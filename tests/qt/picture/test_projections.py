@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from qt_app.picture import gl_program
 from qt_app.picture.clip import Mapped
 from qt_app.picture.scene import Scene
 from tests.qt.picture.drawing import HEIGHT, WIDTH, Draw, rendered, scene_of
@@ -116,3 +117,18 @@ def test_the_grid_lies_on_the_meridians(draw: Draw) -> None:
 def test_without_a_picture_it_is_dark(draw: Draw) -> None:
     seen = draw(Scene())
     assert seen.max() < 40 and np.ptp(seen.reshape(-1, 3), axis=0).max() == 0
+
+
+def test_large_views_by_the_cpu_are_the_same_picture(
+    by_gl: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where OpenGL is computed by the CPU, as here, large views are drawn smaller and enlarged."""
+    rgb = in_projection(Mapped())
+    picture = as_picture(rgb)
+    direct = by_gl(scene_of(picture, (30, 10, 0, 90))).astype(int)
+    monkeypatch.setattr(gl_program, "_DEAR", WIDTH * HEIGHT // 4)
+    monkeypatch.setattr(gl_program, "_AFFORDABLE", WIDTH * HEIGHT // 4)
+    enlarged = by_gl(scene_of(picture, (30, 10, 0, 90))).astype(int)
+    expected = rendered(rgb, Mapped(), (30, 10, 0, 90))
+    assert np.abs(enlarged - expected).mean() < 1.5
+    assert (enlarged != direct).any()
