@@ -47,7 +47,9 @@ class SoundClient:
         environment: Mapping[str, str] | None = None,
         package_path: Path | None = None,
     ) -> None:
-        handle, name = tempfile.mkstemp(prefix="omniaudio-sound-", suffix=".state")
+        handle, name = tempfile.mkstemp(
+            prefix="omniaudio-sound-", suffix=".state", dir=_memory_folder()
+        )
         os.close(handle)
         self._shared = SharedState(Path(name), create=True)
         self._process = LineProcess(
@@ -308,6 +310,16 @@ class SoundClient:
 
     def _send(self, command: str, **values: Any) -> None:
         self._process.send({"command": command, **values})
+
+
+def _memory_folder() -> str | None:
+    """A folder that no disk stands behind, where there is one.
+
+    Elsewhere the system writes the file's page to disk now and then, and whoever touches it
+    meanwhile, also the audio callback, has to wait for the disk.
+    """
+    folder = "/dev/shm"
+    return folder if os.access(folder, os.W_OK | os.X_OK) else None
 
 
 def _quaternion(yaw: float, pitch: float, roll: float) -> tuple[float, float, float, float]:
