@@ -45,7 +45,7 @@ class Surroundings:
     """Latents of the sound that goes on before and after what is to be generated.
 
     The range that is generated begins with the frames of ``before`` and ends with those of
-    ``after``: both are held as the overlap of consecutive windows is, and come out to the bit.
+    ``after``: both are clamped as the overlap of consecutive windows is, and come out to the bit.
     Both lie on the latent grid of their shot, the first and the last of the range.
 
     Parameters

@@ -135,11 +135,6 @@ class Generator:
                 f"{manifest.latent.channels}; correct bundle.json"
             )
 
-    @property
-    def can_encode(self) -> bool:
-        """Whether the bundle has an encoder."""
-        return "vae_encoder" in self.bundle.manifest.graphs
-
     def encode(self, foa: Array, cancel: CancelToken | None = None) -> Array:
         """Latents (C, T) of a sound (4, T * hop) at :attr:`sample_rate`, W Y Z X.
 

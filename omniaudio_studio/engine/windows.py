@@ -109,8 +109,10 @@ def clamp(known: Known, noise: Array) -> Callable[[Array, float], Array]:
 
 
 def context_inputs(known: Known) -> dict[str, Array]:
-    """The DiT's `context` (1, C, T) and `context_mask` (1, 1, T): 1 where latents are known."""
-    return {
-        "context": known.latents[None],
-        "context_mask": known.mask.astype(np.float32)[None, None],
-    }
+    """The DiT's `context` (1, C, T) and `context_mask` (1, 1, T): 1 over a known beginning.
+
+    Models learn context at a window's beginning alone. Latents that are known at its end are
+    clamped and no more: told of them, the starter model joins on to them less well.
+    """
+    mask = np.logical_and.accumulate(known.mask).astype(np.float32)
+    return {"context": known.latents[None] * mask, "context_mask": mask[None, None]}

@@ -1,8 +1,9 @@
 """Rolling a part of an earlier take again, held at both ends to the sound that stays.
 
 The part is generated with a lead-in and a lead-out, over which the earlier take's own latents are
-what consecutive windows' overlap is: clamped while the part is sampled, and given as context. What
-comes out agrees with the take around the range, and is faded into it just inside of the range.
+what the overlap of consecutive windows is: clamped while the part is sampled, and given as context
+where it goes on from them. What comes out agrees with the take around the range, and is faded into
+it just inside of the range.
 """
 
 from __future__ import annotations

@@ -94,8 +94,8 @@ def test_after_sampling_what_is_known_is_what_it_was_to_the_bit() -> None:
     np.testing.assert_array_equal(end[0][:, known.mask], known.latents[:, known.mask])
 
 
-def test_context_stands_where_its_mask_is_one() -> None:
+def test_context_is_a_known_beginning() -> None:
     inputs = context_inputs(known_at_both_ends(np.random.default_rng(3)))
-    np.testing.assert_array_equal(inputs["context_mask"], [[[1, 1, 1, 1, 0, 0, 0, 0, 1, 1]]])
+    np.testing.assert_array_equal(inputs["context_mask"], [[[1, 1, 1, 1, 0, 0, 0, 0, 0, 0]]])
     assert inputs["context"].shape == (1, 3, 10)
     np.testing.assert_array_equal(inputs["context"] != 0, inputs["context_mask"].repeat(3, 1) != 0)

@@ -212,7 +212,10 @@ def test_a_treated_take_is_heard_as_the_model_made_it(
     gain = run_request(treated).takes[0].gain_db
     assert abs(gain) > 1
     plain = again(faithful, base_range=(0.67, 1.25), output=tmp_path / "a.wav")
-    request = replace(treated, output=tmp_path / "b.wav", base_take=treated.output, base_range=(0.67, 1.25), loudness=None, seed=plain.seed)  # fmt: skip
+    request = replace(
+        treated, output=tmp_path / "b.wav", base_take=treated.output, base_range=(0.67, 1.25),
+        loudness=None, seed=plain.seed,
+    )  # fmt: skip
     assert run_request(request).warnings == ()
     old, new = field(treated.output), field(request.output)
     assert disagreement(old, new, 0.67, 0.72) < 1e-3
