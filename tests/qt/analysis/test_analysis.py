@@ -307,6 +307,10 @@ def test_put_off_by_force_is_no_fault_of_the_question(
     assert analysis.pid is not None
     os.kill(analysis.pid, signal.SIGSTOP)
     analysis.ask("probe", **heard.wants("probe"), priority=10, path=str(small_clip))
+    qtbot.waitUntil(lambda: heard.names == ["probe"], timeout=PATIENCE)
+    heard.parts["field"].clear()
+    started(qtbot, heard, "field")
+    os.kill(analysis.pid, signal.SIGKILL)  # the first death that counts
     qtbot.waitUntil(lambda: heard.names == ["probe", "field"], timeout=PATIENCE)
     assert heard.failed == []
 
