@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 NAME = "OmniAudio Studio"
 IDENTIFIER = "omniaudio-studio"
 SIGNALS_MS = 200  # Python hears of a signal when it next runs
+SWITCH_SECONDS = 0.0005  # a thread that decodes lets the window in this soon
 
 
 def user_folder() -> Path:
@@ -40,6 +41,7 @@ def make_application(arguments: Sequence[str] = ()) -> QApplication:
     existing = QApplication.instance()
     if isinstance(existing, QApplication):
         return existing
+    sys.setswitchinterval(SWITCH_SECONDS)
     surface = QSurfaceFormat()
     surface.setVersion(4, 1)
     surface.setProfile(QSurfaceFormat.OpenGLContextProfile.CoreProfile)
