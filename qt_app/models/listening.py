@@ -78,6 +78,7 @@ class Listening(QObject):
         self._shown: tuple[int, Path, float] | None = None
         self._camera: SoundSource | None = None
         self._camera_loudness: float | None = None
+        self._camera_level: float | None = None  # what takes are matched to: see the task "sound"
         self._ticket: int | None = None
         self._summary: FieldSummary | None = None
         self._summary_of: tuple[Path, float, float] | None = None
@@ -99,7 +100,9 @@ class Listening(QObject):
     @property
     def loudness(self) -> float | None:
         """Integrated loudness of the source that is heard, LUFS; None where it is not known."""
-        return self._loudness().get(self._player.selected)
+        if self._player.selected == CAMERA_KEY:
+            return self._camera_loudness
+        return self._levels().get(self._player.selected)
 
     def covariance_at(self, seconds: float) -> Any:
         """The field's (4, 4) covariance at a time of the clip, None where there is no field."""
@@ -129,7 +132,7 @@ class Listening(QObject):
             if ticket is not None:
                 self._analysis.cancel(ticket)
         self._ticket = self._summary_ticket = None
-        self._camera, self._camera_loudness = None, None
+        self._camera = self._camera_loudness = self._camera_level = None
         self._show_summary(None, None)
         self._player.load((), 0.0)
 
@@ -162,6 +165,7 @@ class Listening(QObject):
         kind = FIELD if answer.get("ambisonic") else PLAIN
         self._camera = SoundSource(CAMERA_KEY, kind, Path(answer["wav"]), "Camera's own sound")
         self._camera_loudness = answer.get("loudness")
+        self._camera_level = answer.get("level")
         self._refresh_sources()
 
     # Sources
@@ -196,13 +200,14 @@ class Listening(QObject):
             sources.append(self._camera)
         return sources
 
-    def _loudness(self) -> dict[str, float | None]:
+    def _levels(self) -> dict[str, float | None]:
+        """What each source is matched by: loudness as both ears get it, LUFS."""
         levels: dict[str, float | None] = {
             take_key(take): take.loudness for take in self._playable()
         }
         current = self._takes.current
         levels[MONO_KEY] = None if current is None else current.loudness
-        levels[CAMERA_KEY] = self._camera_loudness
+        levels[CAMERA_KEY] = self._camera_level
         return levels
 
     def _refresh_sources(self) -> None:
@@ -214,7 +219,7 @@ class Listening(QObject):
         if current is None and self._takes.chosen is None and (playable := self._playable()):
             self._takes.set_current(playable[-1].wav)  # comes back here
             return
-        self._player.load(self._sources(), float(clip.seconds or 0.0), self._loudness())
+        self._player.load(self._sources(), float(clip.seconds or 0.0), self._levels())
         if current is not None and self._player.selected not in (MONO_KEY, CAMERA_KEY):
             self._player.select(take_key(current))
         self._summarise()

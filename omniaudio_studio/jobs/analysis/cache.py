@@ -15,7 +15,7 @@ from omniaudio_studio.errors import MissingFileError, OutputError
 from omniaudio_studio.files import reason, written_whole
 
 MAX_BYTES = 8 * 2**30  # an hour of stereo sound is 1.4 GB
-VERSION = 2  # of what the tasks write
+VERSION = 3  # of what the tasks write
 _ABANDONED = 3600.0  # seconds after which a half-written file has nobody who writes it
 _SAMPLE = 1 << 16  # bytes looked at in each of three places of an answer
 

@@ -20,7 +20,7 @@ from omniaudio_studio.media.loudness import LoudnessMeter
 PEAK_RATE = 100  # of the waveform, per second
 FRAME_RATE = 10  # of everything else
 AZIMUTHS = 72
-RANGE_DB = 50.0  # of the anglegram, below its loudest moment
+RANGE_DB = 30.0  # of the anglegram, below its loudest moment: a first-order field has no more
 FLOOR_DB = -120.0
 
 Array = NDArray[np.float32]
@@ -37,7 +37,7 @@ def answer(context: Context, path: str) -> dict[str, Any]:
     - ``levels``: float32 (channels, frames), RMS in dBFS, at least -120;
     - ``covariance``: float32 (frames, 4, 4), of a field;
     - ``anglegram``: uint8 (72, frames), of a field: energy per azimuth (`foa.direction.anglegram`)
-      on a scale of decibels, 255 at its loudest, 0 at 50 dB below it.
+      on a scale of decibels, 255 at its loudest, 0 at 30 dB below it.
 
     The answer tells ``rate``, ``samples``, ``seconds``, ``channels``, ``loudness`` and ``level``
     (see `levels.loudness_facts`), and ``peak_db`` (of all samples, dBFS, at least -120).
