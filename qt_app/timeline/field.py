@@ -118,11 +118,17 @@ class FieldSummary:
         return 20 * math.log10(max(float(-low[0]), float(high[0]), 1e-6))
 
     def azimuth_at(self, time: float) -> float | None:
-        """Degrees (left positive) of the loudest azimuth at ``time``; None for silence."""
+        """Degrees (left positive) of the loudest azimuth at ``time``; None for silence.
+
+        The anglegram's steps are coarse: of several rows that are as loud the middle one counts.
+        """
         if self.anglegram is None or self.anglegram.length == 0:
             return None
         index = min(max(int(time * self.frame_rate), 0), self.anglegram.length - 1)
         column = self.anglegram.base[:, index].astype(np.int64)
         if not column.any():
             return None
-        return 180.0 - (int(np.argmax(column)) + 0.5) * 360.0 / len(column)
+        turns = (np.flatnonzero(column == column.max()) + 0.5) * (2 * np.pi / len(column))
+        # Rows just left and just right of straight behind are neighbours: a mean on the circle.
+        middle = np.arctan2(np.sin(turns).mean(), np.cos(turns).mean()) % (2 * np.pi)
+        return float(180.0 - np.degrees(middle))
