@@ -60,10 +60,6 @@ class Generating(QObject):
         """Where the clip's next takes go."""
         return output_folder(clip.path, self.settings(clip))
 
-    def is_take_of(self, wav: Path, clip: Clip) -> bool:
-        """Whether a WAV is named and placed as a take of the clip."""
-        return wav.parent == self.output_folder(clip) and wav.stem.startswith(clip.path.stem)
-
     def generate(self, ids: Iterable[int]) -> int:
         """One job for each clip, with its own settings; returns how many.
 
@@ -73,6 +69,8 @@ class Generating(QObject):
         requests: list[GenerateRequest] = []
         seconds: list[float | None] = []
         left_out: list[str] = []
+        seeds: dict[int, int] = {}
+        promised: set[str] = set()
         for number in ids:
             clip = self._library.find(number)
             if clip is None:
@@ -82,15 +80,16 @@ class Generating(QObject):
                 settings = self.settings(clip)
                 seed = seed_for_run(settings)
                 try:
-                    takes = self._takes_of(clip, replace(settings, seed=seed), requests)
+                    takes = self._takes_of(clip, replace(settings, seed=seed), promised)
                 except OptionError as error:
                     reason = sentence(str(error))
                 else:
-                    self._library.set_seed(number, seed)
+                    seeds[number] = seed
                     requests += takes
                     seconds += [clip.seconds] * len(takes)
             if reason is not None:
                 left_out.append(f"{clip.name}: {reason}")
+        self._library.set_seeds(seeds)
         for line in left_out[:3]:
             self.problem.emit(line)
         if len(left_out) > 3:
@@ -105,11 +104,11 @@ class Generating(QObject):
             self.problem.emit(f"{clip.name}: {reason}")
             return 0
         folder = self.settings(clip).output_folder
+        promised: set[str] = set()
         for settings in wanted:
             try:
-                requests.append(
-                    self._request(clip, replace(settings, output_folder=folder), requests)
-                )
+                here = replace(settings, output_folder=folder)
+                requests.append(here.request(clip.path, self._free_output(clip, here, promised)))
             except OptionError as error:
                 self.problem.emit(f"{clip.name}: {sentence(str(error))}")
                 return 0
@@ -146,29 +145,23 @@ class Generating(QObject):
         return self._catalogue.bundle_problem(clip.settings.bundle)
 
     def _takes_of(
-        self, clip: Clip, settings: ClipSettings, before: Sequence[GenerateRequest]
+        self, clip: Clip, settings: ClipSettings, promised: set[str]
     ) -> list[GenerateRequest]:
         """A job for each take: they are heard one by one, and each has a name of its own."""
         whole = settings.request(clip.path, clip.path.with_suffix(".wav"))
         made: list[GenerateRequest] = []
         for index in range(settings.takes):
-            one = whole.for_take(index)
-            output = self._free_output(clip, replace(settings, takes=1), [*before, *made])
-            made.append(replace(one, output=output).validate())
+            output = self._free_output(clip, replace(settings, takes=1), promised)
+            made.append(replace(whole.for_take(index), output=output).validate())
         return made
 
-    def _request(
-        self, clip: Clip, settings: ClipSettings, before: Sequence[GenerateRequest]
-    ) -> GenerateRequest:
-        return settings.request(clip.path, self._free_output(clip, settings, before))
-
-    def _free_output(
-        self, clip: Clip, settings: ClipSettings, before: Sequence[GenerateRequest]
-    ) -> Path:
-        promised = {path for request in before for path in all_outputs(request)}
-        return next_output(
-            clip.path, settings, lambda path: path in promised or self._queue.taken(path)
+    def _free_output(self, clip: Clip, settings: ClipSettings, promised: set[str]) -> Path:
+        """A take's name that nothing has; its files are added to those that are promised."""
+        output = next_output(
+            clip.path, settings, lambda path: _key(path) in promised or self._queue.taken(path)
         )
+        promised.update(map(_key, all_outputs(settings.request(clip.path, output))))
+        return output
 
     def _queue_up(
         self, requests: Sequence[GenerateRequest], seconds: Sequence[float | None]
@@ -177,3 +170,8 @@ class Generating(QObject):
             self._queue.add(requests, list(seconds))
             self.queued.emit(len(requests))
         return len(requests)
+
+
+def _key(path: Path) -> str:
+    """The same for names that some systems take for one, as in the queue."""
+    return str(path.absolute()).casefold()

@@ -305,9 +305,9 @@ class Library(LibraryRows):
         if changed:
             self.settings_changed.emit(changed)
 
-    def set_seed(self, number: int, seed: int) -> None:
-        """Show the seed that a run rolled; no step to undo."""
-        self.put_settings({number: {"seed": seed}})
+    def set_seeds(self, seeds: Mapping[int, int]) -> None:
+        """Show the seeds that a run rolled, by clip; no step to undo."""
+        self.put_settings({number: {"seed": seed} for number, seed in seeds.items()})
 
     def declare(self, ids: Iterable[int], projection: str, stereo: str = "auto") -> None:
         """Say how the sphere lies in the pictures; the clips are looked at again."""

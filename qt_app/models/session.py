@@ -106,8 +106,11 @@ class Session(QObject):
         self.catalogue.changed.connect(self._tell_licences)
 
     def _show_clip(self, clip: Clip | None) -> None:
-        folders = () if clip is None else (self.generating.output_folder(clip), clip.path.parent)
-        self.listening.show(clip, folders)
+        self.listening.show(clip, () if clip is None else self._take_folders(clip))
+
+    def _take_folders(self, clip: Clip) -> tuple[Path, ...]:
+        """Where takes of a clip are looked for."""
+        return self.generating.output_folder(clip), clip.path.parent
 
     def _show_picture(self, clip: Clip | None) -> None:
         info = None if clip is None else clip.info
@@ -138,15 +141,15 @@ class Session(QObject):
         if current is not None and current.settings.shots != shots:
             self.library.put_settings({current.id: {"shots": shots, "use_shots": len(shots) > 1}})
 
-    def _take_made(self, _job: int, result: dict[str, Any]) -> None:
+    def _take_made(self, number: int, result: dict[str, Any]) -> None:
         """A finished job's newest take is the one that is shown, if its clip is."""
-        takes = result.get("takes") or ()
+        takes, job = result.get("takes") or (), self.queue.job(number)
         current = self.library.current
-        if current is None or not takes:
+        if current is None or job is None or not takes or job.request.clip != current.path:
             return
-        self.takes.refresh()
         wav = Path(takes[-1]["wav"])
-        if self.generating.is_take_of(wav, current):
+        if wav.parent in self._take_folders(current):
+            self.takes.refresh()
             self.takes.set_current(wav)
 
     def _tell_licences(self) -> None:

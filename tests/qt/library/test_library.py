@@ -82,7 +82,7 @@ def test_a_drag_of_the_slider_is_one_step(added: Library, monkeypatch: pytest.Mo
 def test_undo_leaves_the_seed_of_a_run(added: Library) -> None:
     number = added.clips[0].id
     added.change([number], cfg=2.0)
-    added.set_seed(number, 77)
+    added.set_seeds({number: 77})
     assert added.undo_stack.count() == 1
     added.undo_stack.undo()
     assert added.clips[0].settings.seed == 77 and added.clips[0].settings.cfg is None

@@ -477,6 +477,6 @@ def test_changes_elsewhere_are_shown(
     library.undo_stack.undo()
     qtbot.wait(20)
     assert panel.form.cfg.edit.value is None
-    library.set_seed(library.clips[0].id, 4242)
+    library.set_seeds({library.clips[0].id: 4242})
     qtbot.wait(20)
     assert panel.form.seed.edit.value == 4242

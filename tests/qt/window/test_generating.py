@@ -1,0 +1,109 @@
+"""From clips to jobs: names, seeds, and what becomes of takes, without a window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from omniaudio_studio.jobs.queue import JobState
+from omniaudio_studio.jobs.request import GenerateRequest
+from omniaudio_studio.media.probe import probe
+from qt_app.models import generating
+from qt_app.models.clip_files import FoundFile
+from qt_app.models.session import Session
+
+PATIENCE_MS = 10_000
+
+
+@pytest.fixture
+def session(qtbot: QtBot, tmp_path: Path) -> Iterator[Session]:
+    """On an empty user folder; its queue begins nothing."""
+    made = Session(tmp_path / "app")
+    made.queue.pause()
+    qtbot.waitUntil(lambda: made.library.is_loaded and made.queue.paused, timeout=PATIENCE_MS)
+    yield made
+    made.close()
+
+
+def add_clips(session: Session, template: Path, folder: Path, names: list[str]) -> list[int]:
+    """Clips that are known already: nobody looks at the files, which are not there."""
+    folder.mkdir(exist_ok=True)
+    facts = probe(template).as_dict()
+    session.library._questions.closed = True
+    paths = [folder / name for name in names]
+    clips = session.library.take_in([FoundFile(p, str(p), (1, 1, 1)) for p in paths], None)
+    for clip in clips:
+        clip.accept({**facts, "path": str(clip.path)})
+    return [clip.id for clip in clips]
+
+
+def queued(qtbot: QtBot, session: Session, count: int) -> list[GenerateRequest]:
+    """What the queue holds, once it is so much."""
+    qtbot.waitUntil(lambda: len(session.queue.jobs()) == count, timeout=PATIENCE_MS)
+    return [job.request for job in session.queue.jobs()]
+
+
+def test_the_work_for_each_clip_does_not_grow_with_their_number(
+    qtbot: QtBot,
+    session: Session,
+    small_clip: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = [f"clip{number}.mp4" for number in range(60)]
+    numbers = add_clips(session, small_clip, tmp_path / "clips", names)
+    session.library.change(numbers, takes=2)
+    real, calls = generating.all_outputs, 0
+
+    def counted(request: GenerateRequest) -> list[Path]:
+        nonlocal calls
+        calls += 1
+        return real(request)
+
+    told: list[list[int]] = []
+    session.library.settings_changed.connect(told.append)
+    monkeypatch.setattr(generating, "all_outputs", counted)
+    assert session.generating.generate(numbers) == 120
+    assert calls == 120
+    assert told == [numbers]  # the rolled seeds, all at once
+    requests = queued(qtbot, session, 120)
+    assert len({request.output for request in requests}) == 120
+    assert [request.seed for request in requests[::2]] == [
+        clip.settings.seed for clip in session.library.clips
+    ]
+
+
+def test_names_that_differ_in_case_alone_are_two_jobs(
+    qtbot: QtBot, session: Session, small_clip: Path, tmp_path: Path
+) -> None:
+    refused: list[str] = []
+    session.queue.refused.connect(refused.append)
+    numbers = add_clips(session, small_clip, tmp_path / "clips", ["Walk.mp4", "walk.mov"])
+    assert session.generating.generate(numbers) == 2
+    names = [request.output.name for request in queued(qtbot, session, 2)]
+    assert names == ["Walk-take1.wav", "walk-take2.wav"] and refused == []
+
+
+def test_a_take_of_another_clip_does_not_take_over(
+    qtbot: QtBot, session: Session, small_clip: Path, tmp_path: Path
+) -> None:
+    numbers = add_clips(session, small_clip, tmp_path / "clips", ["clip1.mp4", "clip10.mp4"])
+    session.generating.generate(numbers)
+    queued(qtbot, session, 2)
+    jobs = {job.request.clip.name: job for job in session.queue.jobs()}
+    assert all(job.state is JobState.QUEUED for job in jobs.values())
+    session.library.set_current(numbers[0])
+    heard = tmp_path / "clips" / "clip1-take0.wav"
+    session.takes.set_current(heard)
+
+    def finished(name: str) -> None:
+        job = jobs[name]
+        session.queue.job_finished.emit(job.id, {"takes": [{"wav": str(job.request.output)}]})
+
+    finished("clip10.mp4")
+    assert session.takes.chosen == heard
+    finished("clip1.mp4")
+    assert session.takes.chosen == tmp_path / "clips" / "clip1-take1.wav"
