@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import call, patch
 
 import pytest
 from pytestqt.qtbot import QtBot
@@ -14,6 +15,7 @@ from omniaudio_studio.media.probe import probe
 from qt_app.models import generating
 from qt_app.models.clip_files import FoundFile
 from qt_app.models.session import Session
+from qt_app.widgets.main_window import MainWindow
 
 PATIENCE_MS = 10_000
 
@@ -107,3 +109,21 @@ def test_a_take_of_another_clip_does_not_take_over(
     assert session.takes.chosen == heard
     finished("clip1.mp4")
     assert session.takes.chosen == tmp_path / "clips" / "clip1-take1.wav"
+
+
+def test_many_changed_clips_are_counted_once(
+    qtbot: QtBot, session: Session, small_clip: Path, tmp_path: Path
+) -> None:
+    window = MainWindow(session, software_view=True)
+    qtbot.addWidget(window)
+    numbers = add_clips(
+        session, small_clip, tmp_path / "clips", [f"clip{number}.mp4" for number in range(30)]
+    )
+    session.library.set_selected(numbers)
+    qtbot.wait(50)
+    with patch.object(
+        window.generate_bar, "show_choice", wraps=window.generate_bar.show_choice
+    ) as shown:
+        session.library.change(numbers, cfg=4.0)
+        qtbot.wait(50)
+        assert shown.call_args_list == [call(30, 30)]
