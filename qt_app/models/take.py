@@ -212,7 +212,12 @@ def is_of_clip(take: Take, clip: Path) -> bool:
     recorded = take.request.clip
     if recorded == clip:
         return True
-    return recorded.name == clip.name and not recorded.exists()
+    if recorded.name != clip.name:
+        return False
+    try:
+        return not recorded.exists()
+    except OSError:
+        return True  # where nobody may look, as in another user's folder, it is not there for us
 
 
 def take_order(take: Take) -> tuple[float, list[int | str]]:

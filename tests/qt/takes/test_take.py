@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -161,3 +162,22 @@ def test_words_for_seeds_and_cfg_values() -> None:
             takes.parse_seeds(text)
     with pytest.raises(OptionError):
         takes.parse_cfgs("3, high")
+
+
+def test_a_clip_recorded_where_nobody_may_look_counts_as_moved(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = read_take(made.takes[0].with_suffix(".json"))
+    assert take is not None
+    forbidden = Path("/home/somebody/scene.mp4")
+    real = os.stat
+
+    def stat(path: object, *args: object, **named: object) -> object:
+        if str(path) == str(forbidden):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *args, **named)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(os, "stat", stat)
+    there = replace(take, request=replace(take.request, clip=forbidden))
+    assert is_of_clip(there, tmp_path / "scene.mp4")
+    assert not is_of_clip(there, tmp_path / "other.mp4")
