@@ -115,8 +115,10 @@ class TakesModel(QAbstractListModel):
         self._takes: list[Take] = []
         self._clip: Path | None = None
         self._folders: tuple[Path, ...] = ()
+        self._looking = self._again = False  # at the folders; once more when that is over
         self._current: Path | None = None
         self._marks = TakeMarks(folder)
+        self._unread = False  # the file of marks could not be read: it is not written over
         self._licences: dict[str, bool] = {}
         self._analysis, self._taken = analysis, taken
         self._tickets: dict[str, int] = {}
@@ -131,7 +133,7 @@ class TakesModel(QAbstractListModel):
         self._settle.setInterval(SETTLE_MS)
         self._settle.timeout.connect(self.refresh)
         self._watch.directoryChanged.connect(lambda _: self._settle.start())
-        self._disk.run(self._marks.read, self._adopt, self._fail)
+        self._read_marks()
 
     # What is there
 
@@ -185,9 +187,13 @@ class TakesModel(QAbstractListModel):
     def refresh(self) -> None:
         """Look at the folders again."""
         clip, folders = self._clip, self._folders
-        if clip is not None:
+        self._again = self._looking
+        if clip is not None and not self._looking:
+            self._looking = True
             self._disk.run(
-                lambda: (clip, *self._reader.scan(clip, folders)), lambda found: self._found(*found)
+                lambda: (clip, *self._reader.scan(clip, folders)),
+                lambda found: self._looked(lambda: self._found(*found)),
+                lambda error: self._looked(lambda: self._fail(error)),
             )
 
     def set_bundles(self, bundles: Sequence[Mapping[str, Any]]) -> None:
@@ -212,7 +218,7 @@ class TakesModel(QAbstractListModel):
         """Remember a take's integrated loudness in LUFS; None for silence."""
         take = self.take(wav)
         if take is not None:
-            self._mark(take, loudness=-math.inf if loudness is None else float(loudness))
+            self._measured(take, loudness)
 
     # New takes
 
@@ -285,6 +291,12 @@ class TakesModel(QAbstractListModel):
 
     # Inside
 
+    def _looked(self, tell: Callable[[], None]) -> None:
+        self._looking = False
+        tell()
+        if self._again:
+            self.refresh()
+
     def _found(self, clip: Path, takes: list[Take], problems: list[str]) -> None:
         if clip != self._clip:
             return
@@ -330,13 +342,29 @@ class TakesModel(QAbstractListModel):
         known = self._licences.get(take.bundle)
         return take if known is None else replace(take, commercial=known)
 
+    def _read_marks(self) -> None:
+        def failed(error: Exception) -> None:
+            self._unread = True
+            self._fail(error)
+
+        self._disk.run(self._marks.read, self._adopt, failed)
+
     def _adopt(self, marks: dict[str, Mark]) -> None:
+        late, self._unread = self._unread, False
         self._marks.adopt(marks)
         self._update(self._with_marks)
+        if late:
+            self._save_marks()
 
     def _mark(self, take: Take, **values: Any) -> None:
         self._marks.change(take.sha256, **values)
         self._update(self._with_marks)
+        if self._unread:
+            self._read_marks()
+        else:
+            self._save_marks()
+
+    def _save_marks(self) -> None:
         text = self._marks.as_json()
         self._disk.run(lambda: self._marks.save(text), failed=self._fail)
 
@@ -362,14 +390,17 @@ class TakesModel(QAbstractListModel):
             return
         if take.sha256 in self._tickets:
             return
-        wav = take.wav
         self._tickets[take.sha256] = self._analysis.ask(
             "field",
-            lambda answer: self.set_loudness(wav, answer.get("loudness")),
+            lambda answer: self._measured(take, answer.get("loudness")),
             lambda _: None,  # the take is shown without
             priority=-1,
-            path=str(wav),
+            path=str(take.wav),
         )
+
+    def _measured(self, take: Take, loudness: float | None) -> None:
+        """Also of a take whose clip is no longer the one that is shown."""
+        self._mark(take, loudness=-math.inf if loudness is None else float(loudness))
 
     def _gone(self, outcome: tuple[list[Take], list[str]]) -> None:
         gone, problems = outcome

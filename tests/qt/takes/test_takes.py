@@ -198,6 +198,36 @@ def test_damaged_marks_are_put_aside(qtbot: QtBot, made: Made, tmp_path: Path) -
     assert len(TakeMarks(path.parent).read()) == 1
 
 
+def test_marks_that_cannot_be_read_are_not_written_over(
+    qtbot: QtBot, made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = TakesModel(tmp_path / "data")
+    try:
+        shown(qtbot, first, made)
+        first.star(first.takes()[0])
+    finally:
+        first.close()
+    real, failures = TakeMarks.read, [OSError(5, "the disk does not answer")]
+
+    def read(marks: TakeMarks) -> Any:
+        if failures:
+            raise failures.pop()
+        return real(marks)
+
+    monkeypatch.setattr(TakeMarks, "read", read)
+    model = TakesModel(tmp_path / "data")
+    try:
+        with qtbot.waitSignal(model.problem, timeout=3000):
+            shown(qtbot, model, made)
+        assert not any(take.starred for take in model.takes())
+        model.star(model.takes()[1])
+        qtbot.waitUntil(lambda: sum(take.starred for take in model.takes()) == 2, timeout=3000)
+    finally:
+        model.close()
+    held = json.loads((tmp_path / "data" / "takes.json").read_text())["takes"]
+    assert sum(entry["starred"] for entry in held.values()) == 2
+
+
 def test_marks_that_cannot_be_written_are_told(qtbot: QtBot, made: Made, tmp_path: Path) -> None:
     blocked = tmp_path / "data"
     blocked.write_text("a file where the folder should be")
@@ -225,6 +255,58 @@ def test_loudness_is_asked_for_once(qtbot: QtBot, made: Made, tmp_path: Path) ->
         assert len(analyst.asked) == 3
     finally:
         model.close()
+
+
+def test_loudness_that_comes_when_another_clip_is_shown_is_kept(
+    qtbot: QtBot, made: Made, tmp_path: Path
+) -> None:
+    analyst = Analyst()
+    model = TakesModel(tmp_path / "data", analyst)
+    try:
+        shown(qtbot, model, made)
+        qtbot.waitUntil(lambda: len(analyst.asked) == 3)
+        model.show(tmp_path / "other.mp4", [made.takes[0].parent])
+        analyst.answer(-23.0)
+        shown(qtbot, model, made)
+        assert {take.loudness for take in model.takes()} == {-23.0}
+        assert len(analyst.asked) == 3
+    finally:
+        model.close()
+
+
+def test_folders_are_looked_at_once_for_many_wishes(
+    qtbot: QtBot, model: TakesModel, made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown(qtbot, model, made)
+    real, looks = model._reader.scan, 0
+
+    def counted(*given: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        return real(*given)
+
+    monkeypatch.setattr(model._reader, "scan", counted)
+    late = made.takes[2].with_suffix(".json")
+    for _ in range(50):  # as when a number is turned with the mouse's wheel
+        model.show(made.clip, [made.takes[0].parent])
+    late.unlink()
+    model.refresh()
+    qtbot.waitUntil(lambda: len(model.takes()) == 2, timeout=3000)
+    assert looks <= 3
+
+
+def test_a_look_that_fails_is_told_and_not_the_last(
+    qtbot: QtBot, model: TakesModel, made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise OSError(5, "the disk does not answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(model._reader, "scan", broken)
+        with qtbot.waitSignal(model.problem, timeout=3000):
+            model.show(made.clip, [made.takes[0].parent])
+    model.refresh()
+    qtbot.waitUntil(lambda: len(model.takes()) == 3, timeout=3000)
 
 
 def test_a_bundles_licence_where_it_is_known(qtbot: QtBot, model: TakesModel, made: Made) -> None:
