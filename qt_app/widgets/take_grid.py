@@ -80,7 +80,6 @@ class TakeGridDialog(QDialog):
         self._note.setWordWrap(True)
         self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
         self._go = QPushButton(icons.icon("generate"), "Generate")
-        self._go.setDefault(True)
         self._buttons.addButton(self._go, QDialogButtonBox.ButtonRole.AcceptRole)
         column = QVBoxLayout(self)
         column.setContentsMargins(18, 16, 18, 14)
@@ -94,6 +93,11 @@ class TakeGridDialog(QDialog):
         column.addWidget(self._table, 1)
         column.addWidget(self._note)
         column.addWidget(self._buttons)
+        # Only in the dialog does a button become what Return presses; Cancel would else be it.
+        self._go.setDefault(True)
+        for button in self._buttons.buttons():
+            if isinstance(button, QPushButton):
+                button.setAutoDefault(button is self._go)
         self._seeds.textChanged.connect(self._fill)
         self._cfgs.textChanged.connect(self._fill)
         self._dice.clicked.connect(self._roll)

@@ -193,3 +193,14 @@ def test_a_grid_of_takes(qtbot: QtBot) -> None:
     go = next(one for one in dialog.findChildren(QPushButton) if "Generate" in one.text())
     with qtbot.waitSignal(dialog.accepted):
         qtbot.mouseClick(go, Qt.MouseButton.LeftButton)
+
+
+def test_return_in_the_grid_generates(qtbot: QtBot) -> None:
+    dialog = TakeGridDialog(ClipSettings(seed=3), default_cfg=5.0)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    for field in (dialog._seeds, dialog._cfgs):
+        field.setFocus()
+        with qtbot.waitSignal(dialog.accepted):
+            qtbot.keyClick(field, Qt.Key.Key_Return)
+        dialog.show()
