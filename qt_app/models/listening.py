@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -193,9 +194,9 @@ class Listening(QObject):
         ]
         current = self._takes.current
         if current is not None and current.usable:
-            sources.append(
-                SoundSource(MONO_KEY, MONO, current.wav, "Mono", start=current.request.start)
-            )
+            # Heard without a direction, but drawn as the take that it is of.
+            own = next(source for source in sources if source.key == take_key(current))
+            sources.append(replace(own, key=MONO_KEY, kind=MONO, label="Mono"))
         if self._camera is not None:
             sources.append(self._camera)
         return sources
