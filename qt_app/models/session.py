@@ -77,6 +77,7 @@ class Session(QObject):
             low_priority=self.preferences.worker_low_priority,
             parent=self,
         )
+        self._hrtf_ticket: int | None = None
         self.look = LookModel(self)
         self.player = Player(self.look, self)
         self.frames = FrameSource(self)
@@ -142,7 +143,7 @@ class Session(QObject):
             self.library.put_settings({current.id: {"shots": shots, "use_shots": len(shots) > 1}})
 
     def _take_made(self, number: int, result: dict[str, Any]) -> None:
-        """A finished job's newest take is the one that is shown, if its clip is."""
+        """A finished job's newest take is shown, if its clip is and nobody listens to another."""
         takes, job = result.get("takes") or (), self.queue.job(number)
         current = self.library.current
         if current is None or job is None or not takes or job.request.clip != current.path:
@@ -150,7 +151,8 @@ class Session(QObject):
         wav = Path(takes[-1]["wav"])
         if wav.parent in self._take_folders(current):
             self.takes.refresh()
-            self.takes.set_current(wav)
+            if not self.player.playing:
+                self.takes.set_current(wav)
 
     def _tell_licences(self) -> None:
         self.takes.set_bundles(
@@ -200,10 +202,13 @@ class Session(QObject):
 
     def use_hrtf(self, path: Path | None) -> None:
         """Listen with a SOFA file's filters, or with those that ship where None."""
+        if self._hrtf_ticket is not None:  # the last choice counts, not the last answer
+            self.analysis.cancel(self._hrtf_ticket)
+            self._hrtf_ticket = None
         if path is None:
             self._hrtf_ready(None, None)
             return
-        self.analysis.ask(
+        self._hrtf_ticket = self.analysis.ask(
             "hrtf",
             lambda answer: self._hrtf_ready(path, Path(answer["npz"])),
             lambda message: self.told.emit(message, "error"),

@@ -1,9 +1,10 @@
-"""From clips to jobs: names, seeds, and what becomes of takes, without a window."""
+"""What the view-models do together: names, seeds, takes, choices; mostly without a window."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from unittest.mock import call, patch
 
 import pytest
@@ -127,3 +128,24 @@ def test_many_changed_clips_are_counted_once(
         session.library.change(numbers, cfg=4.0)
         qtbot.wait(50)
         assert shown.call_args_list == [call(30, 30)]
+
+
+def test_the_last_choice_of_ears_counts_whatever_is_answered_last(
+    qtbot: QtBot, session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[int, Callable[[Any], None]] = {}
+
+    def ask(task: str, done: Callable[[Any], None], *_: Any, **__: Any) -> int:
+        assert task == "hrtf"
+        asked[len(asked) + 1] = done
+        return len(asked)
+
+    monkeypatch.setattr(session.analysis, "ask", ask)
+    monkeypatch.setattr(session.analysis, "cancel", lambda ticket: asked.pop(ticket, None))
+    told: list[Path | None] = []
+    session.hrtf_changed.connect(told.append)
+    session.use_hrtf(tmp_path / "mine.sofa")
+    session.use_hrtf(None)
+    for done in list(asked.values()):
+        done({"npz": str(tmp_path / "mine.npz")})
+    assert told == [None] and session.preferences.hrtf is None
