@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from omniaudio_studio.errors import OptionError
-from omniaudio_studio.jobs.request import MAX_SEED, GenerateRequest, Segment
+from omniaudio_studio.jobs.request import GenerateRequest, Segment
 
 # Any valid pair: single values are checked by a request that is otherwise made of defaults.
 _CLIP, _OUTPUT = Path("clip.mp4"), Path("out.wav")
@@ -149,6 +149,7 @@ class CheckedChanges:
 
 
 FIELDS = tuple(field.name for field in fields(ClipSettings))
+ROLLED_SEEDS = 10**9  # longer ones fit no column, and only their ends would differ
 
 
 def seed_for_run(settings: ClipSettings, roll: Callable[[], int] | None = None) -> int:
@@ -165,8 +166,8 @@ def seed_for_run(settings: ClipSettings, roll: Callable[[], int] | None = None) 
 
 
 def roll_seed() -> int:
-    """A seed that nobody chose, 0 to 2^64 - 1."""
-    return secrets.randbelow(MAX_SEED + 1)
+    """A seed that nobody chose: nine digits at most, to be read, compared and told."""
+    return secrets.randbelow(ROLLED_SEEDS)
 
 
 def plain(name: str, value: Any) -> Any:

@@ -97,9 +97,8 @@ def test_a_locked_seed_stays_and_another_is_rolled() -> None:
     assert seed_for_run(ClipSettings(seed=7, seed_locked=True), lambda: 99) == 7
     assert seed_for_run(ClipSettings(seed=7), lambda: 99) == 99
     rolled = {seed_for_run(ClipSettings(seed=7)) for _ in range(20)}
-    assert len(rolled) == 20  # of 2^64: two alike would be a fault
-    assert all(0 <= seed <= MAX_SEED for seed in rolled)
-    assert max(rolled) > 2**32
+    assert len(rolled) == 20  # of 10^9: two alike would be a fault
+    assert all(0 <= seed < 10**9 for seed in rolled)  # short enough to be shown whole
 
 
 @pytest.mark.parametrize(
