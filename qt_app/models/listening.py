@@ -7,6 +7,7 @@ timeline's curves up to date, and never waits: everything is asked of the analys
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -181,12 +182,13 @@ class Listening(QObject):
         return newest
 
     def _sources(self) -> list[SoundSource]:
+        clip_stem = "" if self._clip is None else self._clip.path.stem
         sources = [
             SoundSource(
                 take_key(take),
                 FIELD,
                 take.wav,
-                take.title,
+                source_label(take.title, clip_stem),
                 start=take.request.start,
                 yaw=math.radians(take.request.yaw),
             )
@@ -294,6 +296,15 @@ class Listening(QObject):
             self._summary = summary
             self._timeline.set_field(summary)
             self.summary_changed.emit()
+
+
+def source_label(title: str, clip_stem: str) -> str:
+    """What a take is called among the sources of its clip: "Take 3" for NAME-take3.
+
+    The clip's name is the same for all of them, and there is little room.
+    """
+    found = re.fullmatch(re.escape(clip_stem) + r"-take(\d+)", title)
+    return title if found is None else f"Take {found[1]}"
 
 
 def take_key(take: Take) -> str:

@@ -51,8 +51,9 @@ class Segment(QAbstractButton):
         text = "on accent" if down else "text" if self.isEnabled() else "disabled"
         painter.setPen(theme.colour(text))
         room = self.rect().adjusted(6, 0, -6, 0)
+        # Names of takes differ at their ends.
         words = self.fontMetrics().elidedText(
-            self.text(), Qt.TextElideMode.ElideRight, room.width()
+            self.text(), Qt.TextElideMode.ElideMiddle, room.width()
         )
         painter.drawText(room, Qt.AlignmentFlag.AlignCenter, words)
         if self.hasFocus():

@@ -18,7 +18,7 @@ from omniaudio_studio.jobs.analysis.tasks import Context, answer
 from omniaudio_studio.media.probe import probe
 from omniaudio_studio.media.wav import write_wav
 from qt_app.models.clip import Clip
-from qt_app.models.listening import MONO_KEY, Listening
+from qt_app.models.listening import MONO_KEY, Listening, source_label
 from qt_app.models.player import Player
 from qt_app.models.takes import TakesModel
 from qt_app.timeline.model import TimelineModel
@@ -108,3 +108,10 @@ def test_a_take_and_its_mono_are_drawn_where_the_take_lies(
         assert not listening.covariance_at(0.5).any()
         assert azimuth(listening.covariance_at(1.5)) == pytest.approx(90.0, abs=0.1)
     assert player.selected == MONO_KEY
+
+
+def test_takes_of_a_long_name_are_told_apart() -> None:
+    assert source_label("walk (1)-take12", "walk (1)") == "Take 12"
+    assert source_label("walk (1)-take12-again", "walk (1)") == "walk (1)-take12-again"
+    assert source_label("walkway-take2", "walk") == "walkway-take2"
+    assert source_label("mine", "walk") == "mine"
