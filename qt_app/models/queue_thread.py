@@ -8,6 +8,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,8 +107,14 @@ class QueueThread(threading.Thread):
                 with JobQueue(self._settings.path) as jobs:
                     self._work_off(jobs)
             except OmniAudioError as error:
-                self._show_unusable(str(error))
-                self._refuse(str(error))
+                self._fail(str(error))
+            except Exception as error:  # a fault of ours: told, and what waits goes on
+                traceback.print_exc()
+                self._fail(f"the queue had to begin again: {type(error).__name__}: {error}")
+
+    def _fail(self, why: str) -> None:
+        self._show_unusable(why)
+        self._refuse(why)
 
     def _work_off(self, jobs: JobQueue) -> None:
         settings = self._settings

@@ -64,6 +64,21 @@ def test_jobs_run_and_tell_of_it(
     del tester
 
 
+def test_a_fault_in_the_thread_is_told_and_the_queue_goes_on(
+    qtbot: QtBot, model: QueueModel, requests: MakeRequests, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fill_paused(qtbot, model, requests(2))
+    told: list[str | None] = []
+    model.problem_changed.connect(told.append)
+    model._tell(lambda queue, runner: [][0])
+    wait_for(qtbot, lambda: told)
+    assert told[0] is not None and "IndexError" in told[0]
+    assert "Traceback" in capfd.readouterr().err
+    wait_for(qtbot, lambda: told[-1] is None)
+    model.resume()
+    wait_for(qtbot, lambda: states(model) == [JobState.DONE] * 2)
+
+
 def test_order_changes_keep_what_is_chosen(
     qtbot: QtBot, model: QueueModel, requests: MakeRequests
 ) -> None:
