@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,28 @@ def test_a_take_of_another_clip_does_not_take_over(
     assert session.takes.chosen == tmp_path / "clips" / "clip1-take1.wav"
 
 
+def test_a_new_take_does_not_interrupt_listening(
+    qtbot: QtBot,
+    session: Session,
+    small_clip: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    numbers = add_clips(session, small_clip, tmp_path / "clips", ["clip1.mp4"])
+    session.generating.generate(numbers)
+    queued(qtbot, session, 1)
+    (job,) = session.queue.jobs()
+    heard = tmp_path / "clips" / "clip1-take0.wav"
+    session.takes.set_current(heard)
+    result = {"takes": [{"wav": str(job.request.output)}]}
+    with monkeypatch.context() as listening:
+        listening.setattr(type(session.player), "playing", property(lambda _: True))
+        session.queue.job_finished.emit(job.id, result)
+        assert session.takes.chosen == heard
+    session.queue.job_finished.emit(job.id, result)
+    assert session.takes.chosen == job.request.output
+
+
 def test_many_changed_clips_are_counted_once(
     qtbot: QtBot, session: Session, small_clip: Path, tmp_path: Path
 ) -> None:
@@ -149,3 +172,25 @@ def test_the_last_choice_of_ears_counts_whatever_is_answered_last(
     for done in list(asked.values()):
         done({"npz": str(tmp_path / "mine.npz")})
     assert told == [None] and session.preferences.hrtf is None
+
+
+def test_head_tracking_is_about_the_front_of_the_clip(
+    qtbot: QtBot,
+    session: Session,
+    small_clip: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    numbers = add_clips(session, small_clip, tmp_path / "clips", ["walk.mp4"])
+    sent: list[float] = []
+    monkeypatch.setattr(session.tracker, "send", lambda yaw, pitch, roll: sent.append(yaw))
+    session.library.change(numbers, yaw=90.0)
+    session.tracker.orientation.emit(0.0, 0.0, 0.0)
+    # Straight ahead is what the take's front is; a rotator of the take has nothing to turn.
+    assert math.degrees(session.look.yaw) == pytest.approx(90.0)
+    assert sent[-1] == pytest.approx(0.0)
+    session.tracker.orientation.emit(math.radians(20.0), 0.0, 0.0)
+    assert math.degrees(session.look.yaw) == pytest.approx(110.0)
+    assert math.degrees(sent[-1]) == pytest.approx(20.0)
+    session.library.change(numbers, yaw=-120.0)
+    assert math.degrees(sent[-1]) == pytest.approx(-130.0)  # another front, the same look
