@@ -27,6 +27,7 @@ from qt_app.models.presets import Presets
 from qt_app.models.queue import QueueModel
 from qt_app.models.takes import TakesModel
 from qt_app.models.tracking import TrackingFollower
+from qt_app.picture.camera import wrapped
 from qt_app.picture.decoder import FrameSource
 from qt_app.picture.look import LookModel
 from qt_app.timeline.model import TimelineModel
@@ -117,7 +118,7 @@ class Session(QObject):
         info = None if clip is None else clip.info
         self.frames.open(info)
         if clip is not None:
-            self.look.home = math.radians(clip.settings.yaw)
+            self._set_front(clip.settings.yaw)
             self.look.recentre()
 
     def _clip_changed(self, number: int) -> None:
@@ -131,7 +132,7 @@ class Session(QObject):
         if current is None or current.id not in numbers:
             return
         settings = current.settings
-        self.look.home = math.radians(settings.yaw)
+        self._set_front(settings.yaw)
         self.timeline.set_defaults(settings.cfg, settings.seed)
         self.timeline.set_shots(settings.shots)
         self._show_clip(current)
@@ -171,13 +172,24 @@ class Session(QObject):
     # Head and ears
 
     def _connect_head(self) -> None:
-        self.tracker.orientation.connect(self.look.set_orientation)
+        self.tracker.orientation.connect(self._follow_head)
         self.look.changed.connect(self._send_look)
         self.preferences.changed.connect(self._preference_changed)
         self.player.volume_changed.connect(self._keep_volume)
 
+    def _follow_head(self, yaw: float, pitch: float, roll: float) -> None:
+        """A head that is held straight looks at the clip's front."""
+        self.look.set_orientation(self.look.home + yaw, pitch, roll)
+
     def _send_look(self) -> None:
-        self.tracker.send(self.look.yaw, self.look.pitch, self.look.roll)
+        """As a take is delivered: its front is the clip's."""
+        look = self.look
+        self.tracker.send(wrapped(look.yaw - look.home), look.pitch, look.roll)
+
+    def _set_front(self, yaw: float) -> None:
+        """Which azimuth of the picture is the clip's front, degrees."""
+        self.look.home = math.radians(yaw)
+        self._send_look()
 
     def _keep_volume(self, db: float) -> None:
         self.preferences.volume = db
