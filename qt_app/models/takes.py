@@ -175,8 +175,6 @@ class TakesModel(QAbstractListModel):
             self._folders = found
             if watched := self._watch.directories():
                 self._watch.removePaths(watched)
-            if existing := [str(folder) for folder in found]:
-                self._watch.addPaths(existing)
         if other:
             self._generation.set()
             self._generation = threading.Event()
@@ -294,6 +292,7 @@ class TakesModel(QAbstractListModel):
     def _looked(self, tell: Callable[[], None]) -> None:
         self._looking = False
         tell()
+        self._follow_folders()
         if self._again:
             self.refresh()
 
@@ -315,6 +314,15 @@ class TakesModel(QAbstractListModel):
         for take in made:
             self._check(take)
             self._measure(take)
+
+    def _follow_folders(self) -> None:
+        """Hear of changes in folders, also in one that was made after it was first looked at.
+
+        Done after a look in the thread: a disk that has just answered keeps nobody waiting.
+        """
+        unheard = {str(folder) for folder in self._folders} - set(self._watch.directories())
+        if unheard and len(self._watch.addPaths(sorted(unheard))) < len(unheard):
+            self._settle.start()  # what came between the look and now
 
     def _set(self, takes: list[Take]) -> None:
         if takes == self._takes:

@@ -142,6 +142,21 @@ def test_the_list_follows_the_folder(qtbot: QtBot, model: TakesModel, made: Made
     qtbot.waitUntil(lambda: len(model.takes()) == 2, timeout=5000)
 
 
+def test_a_folder_that_is_made_later_is_followed_too(
+    qtbot: QtBot, model: TakesModel, made: Made, tmp_path: Path
+) -> None:
+    folder = tmp_path / "later"
+    model.show(made.clip, [folder])
+    qtbot.wait(100)
+    folder.mkdir()
+    model.refresh()  # as when a job is done
+    qtbot.wait(800)
+    for ending in (".wav", ".json"):
+        take = made.takes[0].with_suffix(ending)
+        take.rename(folder / take.name)
+    qtbot.waitUntil(lambda: len(model.takes()) == 1, timeout=5000)
+
+
 def test_another_clip_has_other_takes(
     qtbot: QtBot, model: TakesModel, made: Made, tmp_path: Path
 ) -> None:
