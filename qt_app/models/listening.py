@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from PyQt6.QtCore import QObject, pyqtSignal
 
 from qt_app.models.background import Background
 from qt_app.models.clip import Clip
+from qt_app.models.clip_questions import Asks
 from qt_app.models.placed_field import load_placed
 from qt_app.models.player import Player
 from qt_app.models.take import Take
@@ -29,22 +30,6 @@ from qt_app.timeline.model import TimelineModel
 CAMERA_KEY, MONO_KEY = "camera", "mono"
 MOST_TAKES = 7  # beside the camera's own sound and mono: nine keys
 _SOUND, _FIELD = 20, 15  # priorities: somebody waits to hear it
-
-
-class Asks(Protocol):
-    """What is used of `qt_app.models.analysis.Analysis`."""
-
-    def ask(
-        self,
-        task: str,
-        done: Callable[[Any], None],
-        failed: Callable[[str], None] | None = None,
-        *,
-        priority: int = 0,
-        **parameters: Any,
-    ) -> int: ...
-
-    def cancel(self, ticket: int) -> None: ...
 
 
 class Listening(QObject):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from PyQt6.QtCore import (
     QAbstractListModel,
@@ -24,6 +24,7 @@ from PyQt6.QtCore import (
 from omniaudio_studio.errors import OptionError
 from omniaudio_studio.jobs.request import GenerateRequest
 from qt_app.models.background import Background
+from qt_app.models.clip_questions import Asks
 from qt_app.models.take import Take, TakeState, free_name, grid, reroll
 from qt_app.models.take_files import TakeChecker, TakeReader, to_trash
 from qt_app.models.take_marks import Mark, TakeMarks
@@ -51,22 +52,6 @@ class TakeRole(IntEnum):
     PATH = Qt.ItemDataRole.UserRole + 12
     STATE = Qt.ItemDataRole.UserRole + 13
     COMMAND = Qt.ItemDataRole.UserRole + 14
-
-
-class Asks(Protocol):
-    """The part of `qt_app.models.analysis.Analysis` that is used here."""
-
-    def ask(
-        self,
-        task: str,
-        done: Callable[[Any], None],
-        failed: Callable[[str], None] | None = None,
-        *,
-        priority: int = 0,
-        **parameters: Any,
-    ) -> int: ...
-
-    def cancel(self, ticket: int) -> None: ...
 
 
 class TakesModel(QAbstractListModel):
