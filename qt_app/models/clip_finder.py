@@ -28,22 +28,30 @@ class ClipFinder(QObject):
         super().__init__(library)
         self._library = library
         self._disk = Background("library-files", self)
+        self._checking = False
+        self._later: dict[int, None] = {}  # to be checked when that is over
 
     def close(self) -> None:
         """Listen to no answer any more."""
         self._disk.close()
 
     def check(self, ids: list[int]) -> None:
-        """See which files have moved, come back or changed."""
+        """See which files have moved, come back or changed; one look at a time at a slow disk."""
+        if self._checking:
+            self._later.update(dict.fromkeys(ids))
+            return
         clips = [clip for number in ids if (clip := self._library.find(number)) is not None]
         asked = [(clip.id, clip.path, clip.stamp) for clip in clips]
         if asked:
+            self._checking = True
             self._disk.run(
                 lambda: [(number, path, look_for(path, stamp)) for number, path, stamp in asked],
                 self._checked,
+                lambda _: self._checked([]),
             )
 
     def _checked(self, answers: _Answers) -> None:
+        self._checking = False
         changed = []
         for number, before, state in answers:
             clip = self._library.find(number)
@@ -61,6 +69,8 @@ class ClipFinder(QObject):
                 self._library.place(clip, state)
                 changed.append(number)
         self._library.touched(changed)
+        later, self._later = list(self._later), {}
+        self.check(later)
 
     def locate(self, clip: Clip, path: Path) -> None:
         """Say where a file is now; other missing ones are looked for beside it."""

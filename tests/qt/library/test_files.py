@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from pytestqt.qtbot import QtBot
 
+from qt_app.models import clip_finder
 from qt_app.models.clip import MISSING
-from qt_app.models.clip_files import look_for, stamp_of
+from qt_app.models.clip_files import FileState, Stamp, look_for, stamp_of
 from qt_app.models.library import Library
 from tests.qt.library.support import Answers, make_flat_clip, told
 
@@ -46,6 +49,28 @@ def test_a_moved_clip_keeps_its_row_and_is_located(
     added.add([elsewhere])
     qtbot.waitUntil(lambda: not added.searching, timeout=5000)
     assert len(added.clips) == 3
+
+
+def test_looks_do_not_pile_up_on_a_slow_disk(
+    qtbot: QtBot, added: Library, clips: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    qtbot.wait(50)
+    looked, answering = [], threading.Event()
+
+    def slow(path: Path, stamp: Stamp | None) -> FileState:
+        assert answering.wait(5.0)
+        looked.append(path)
+        return look_for(path, stamp)
+
+    monkeypatch.setattr(clip_finder, "look_for", slow)
+    added.check_files()
+    for _ in range(20):  # the window comes to the front again and again
+        added.check_files()
+    clips[0].unlink()
+    answering.set()
+    qtbot.waitUntil(lambda: added.clips[0].missing, timeout=5000)
+    qtbot.wait(100)
+    assert len(looked) == 2 * len(clips)
 
 
 def test_a_renamed_file_is_followed(qtbot: QtBot, added: Library, clips: list[Path]) -> None:
