@@ -44,11 +44,6 @@ def library_text(clips: Sequence[Clip], current: int | None, next_id: int) -> st
     return f'{json.dumps(head)[:-1]}, "clips": [\n{rows}\n]}}\n'
 
 
-def write_library(path: Path, text: str) -> None:
-    """Replace the file; raises OutputError where the system refuses, the old one stays then."""
-    write_text(path, text)
-
-
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole, its folder made first.
 

@@ -243,7 +243,6 @@ class Session(QObject):
         for signal in (
             self.player.problem,
             self.frames.failed,
-            self.timeline.problem,
             self.takes.problem,
             self.tracker.problem,
             self.listening.problem,

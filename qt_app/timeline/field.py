@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -86,24 +85,6 @@ class FieldSummary:
             frame_rate=frame_rate,
             loudness=loudness,
         )
-
-    @classmethod
-    def load(
-        cls, path: str | Path, *, seconds: float | None = None, loudness: float | None = None
-    ) -> FieldSummary:
-        """Read an .npz of the analysis. An hour takes some tenths of a second: use a thread.
-
-        Raises
-        ------
-        MediaError
-            If the file cannot be read.
-        """
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                held = {name: arrays[name] for name in arrays.files}
-        except (OSError, ValueError, KeyError, EOFError) as error:
-            raise MediaError(f"cannot read the sound's summary {path}: {error}") from error
-        return cls.from_arrays(held, seconds=seconds, loudness=loudness)
 
     def covariance_at(self, time: float) -> NDArray[np.float32] | None:
         """The (4, 4) covariance of the frame at ``time`` seconds; None outside or unknown."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from PyQt6.QtCore import QObject, pyqtSignal
 from PyQt6.QtGui import QUndoStack
@@ -12,7 +11,6 @@ from omniaudio_studio.jobs.request import Segment
 from qt_app.timeline import shots as editing
 from qt_app.timeline.commands import ShotsCommand
 from qt_app.timeline.field import FieldSummary
-from qt_app.timeline.field_loader import FieldLoader
 from qt_app.timeline.shots import Shots
 from qt_app.timeline.view_range import ViewRange
 
@@ -43,7 +41,6 @@ class TimelineModel(QObject):
     suggestions_changed = pyqtSignal(tuple)
     field_changed = pyqtSignal()
     defaults_changed = pyqtSignal()
-    problem = pyqtSignal(str)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -62,9 +59,6 @@ class TimelineModel(QObject):
         self.frame_rate: float | None = None
         self.default_cfg: float | None = None
         self.default_seed: int | None = None
-        self._loader = FieldLoader(self)
-        self._loader.loaded.connect(self.set_field)
-        self._loader.failed.connect(self.problem)
 
     # The clip
 
@@ -376,16 +370,9 @@ class TimelineModel(QObject):
 
     def set_field(self, field: FieldSummary | None) -> None:
         """Show another sound, or none."""
-        self._loader.forget()
         if field is not self._field:
             self._field = field
             self.field_changed.emit()
-
-    def load_field(
-        self, path: Path, seconds: float | None = None, loudness: float | None = None
-    ) -> None:
-        """Read a summary (.npz) in a thread and show it; a later call wins over an earlier."""
-        self._loader.load(path, seconds, loudness)
 
     # Inside
 

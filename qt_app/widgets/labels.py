@@ -27,13 +27,6 @@ class Badge(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         theme.signals.changed.connect(self.update)
 
-    def set_text(self, text: str) -> None:
-        """Show another word."""
-        self._text = text
-        self.setAccessibleName(text)
-        self.updateGeometry()
-        self.update()
-
     def sizeHint(self) -> QSize:
         return badge_size(self._text, self.font()).expandedTo(self.minimumSize())
 

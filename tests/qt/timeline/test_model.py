@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import itertools
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PyQt6.QtCore import QCoreApplication
-from pytestqt.qtbot import QtBot
 
 from omniaudio_studio.errors import OptionError
 from omniaudio_studio.jobs.request import Segment
@@ -268,44 +263,3 @@ def test_a_shorter_clip_cuts_everything_off() -> None:
     assert [shot.start for shot in model.shots] == [0, 10]
     assert model.range == (5.0, 20.0)
     assert model.playhead == 20.0
-
-
-def test_a_summary_is_read_in_a_thread_and_the_last_one_wins(qtbot: QtBot, tmp_path: Path) -> None:
-    paths = []
-    for number, seconds in enumerate((600, 2)):
-        path = tmp_path / f"{number}.npz"
-        np.savez(path, peaks=np.zeros((2, 100 * seconds), dtype=np.float32), frame_rate=10)
-        paths.append(path)
-    model = make()
-    shown: list[float] = []
-    model.field_changed.connect(lambda: shown.append(model.field.seconds if model.field else 0))
-    with qtbot.waitSignal(model.field_changed):
-        model.load_field(paths[0])
-        model.load_field(paths[1], loudness=-20.0)
-        assert model.field is None  # nothing is read in this thread
-    assert model.field is not None
-    assert model.field.seconds == 2.0
-    assert model.field.loudness == -20.0
-    qtbot.wait(50)
-    assert shown == [2.0]
-
-
-def test_a_summary_that_cannot_be_read_is_said(qtbot: QtBot, tmp_path: Path) -> None:
-    (tmp_path / "broken.npz").write_bytes(b"PK no archive")
-    model = make()
-    for name in ("broken.npz", "missing.npz"):
-        with qtbot.waitSignal(model.problem) as caught:
-            model.load_field(tmp_path / name)
-        assert name in caught.args[0]
-    assert model.field is None
-
-
-def test_a_model_may_go_while_its_summary_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "long.npz"
-    np.savez(path, peaks=np.zeros((2, 360_000), dtype=np.float32), frame_rate=10)
-    for _ in range(20):
-        model = make()
-        model.load_field(path)
-        del model  # the reading thread must neither be waited for nor find what is gone
-    gc.collect()
-    QCoreApplication.processEvents()
