@@ -7,6 +7,7 @@ timeline and the energy over the picture need the clip's time and the picture's 
 from __future__ import annotations
 
 import math
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def load_placed(
     try:
         with np.load(path, allow_pickle=False) as held:
             arrays: dict[str, Any] = {name: held[name] for name in held.files}
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise MediaError(f"cannot read the sound's summary {path}: {error}") from error
     rate = float(arrays.get("frame_rate", 10.0))
     if "peaks" in arrays:

@@ -13,12 +13,14 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from omniaudio_studio.engine.cancel import CancelToken
+from omniaudio_studio.errors import MediaError
 from omniaudio_studio.foa.encoding import encode_plane_wave
 from omniaudio_studio.jobs.analysis.tasks import Context, answer
 from omniaudio_studio.media.probe import probe
 from omniaudio_studio.media.wav import write_wav
 from qt_app.models.clip import Clip
 from qt_app.models.listening import MONO_KEY, Listening, source_label
+from qt_app.models.placed_field import load_placed
 from qt_app.models.player import Player
 from qt_app.models.takes import TakesModel
 from qt_app.timeline.model import TimelineModel
@@ -115,3 +117,12 @@ def test_takes_of_a_long_name_are_told_apart() -> None:
     assert source_label("walk (1)-take12-again", "walk (1)") == "walk (1)-take12-again"
     assert source_label("walkway-take2", "walk") == "walkway-take2"
     assert source_label("mine", "walk") == "mine"
+
+
+@pytest.mark.parametrize("content", [None, b"PK no archive", b"PK\x03\x04 cut short"])
+def test_a_summary_that_cannot_be_read_is_said(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "field.npz"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(MediaError, match=r"summary .*field\.npz"):
+        load_placed(path)
