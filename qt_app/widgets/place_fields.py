@@ -25,7 +25,7 @@ class ShotsField(SettingField):
         self._searching = False
         self.box = QCheckBox("Use shots")
         self.box.setToolTip("Start afresh at every cut; shots can be edited on the timeline.")
-        self.button = QPushButton("&Find shots")
+        self.button = QPushButton("F&ind shots")
         self.button.setToolTip("Look for cuts in the picture.")
         self.row = Row("Shots", beside(self.box, self.button), focus=self.box)
         self.box.setAccessibleName("Use shots")
@@ -59,7 +59,7 @@ class ShotsField(SettingField):
         """How far the search is, None where there is none."""
         self._searching = part is not None
         if part is None:
-            self.button.setText("&Find shots")
+            self.button.setText("F&ind shots")
         else:
             self.button.setText(f"Stop ({round(part * 100)} %)")
 

@@ -73,10 +73,10 @@ class SettingForm(QWidget):
             whole(1, MAX_TAKES),
             tip="Results in one go, with seeds one after the other.",
         )
-        self.start = NumberField("start", "&From", CLOCK, tip="Where in the clip sound begins.")
+        self.start = NumberField("start", "From", CLOCK, tip="Where in the clip sound begins.")
         self.duration = NumberField(
             "duration",
-            "&Length",
+            "Le&ngth",
             CLOCK,
             optional="to the end of the clip",
             base=0.0,
@@ -135,7 +135,7 @@ class SettingForm(QWidget):
         )
         self.device = ChoiceField(
             "device",
-            "De&vice",
+            "Device",
             [(name, _DEVICE_NAMES[name]) for name in DEVICES],
             tip="Where the model runs.",
         )

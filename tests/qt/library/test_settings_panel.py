@@ -393,12 +393,12 @@ def test_shots_are_found_on_request(qtbot: QtBot, panel: SettingsPanel, answers:
     assert field.button.text() == "Stop (40 %)"
     answers.answer("shots")
     qtbot.wait(20)
-    assert field.button.text() == "&Find shots" and field.row.note.text() == "1 shot."
+    assert field.button.text() == "F&ind shots" and field.row.note.text() == "1 shot."
     qtbot.mouseClick(field.button, Qt.MouseButton.LeftButton)
     qtbot.wait(20)
     qtbot.mouseClick(field.button, Qt.MouseButton.LeftButton)
     qtbot.wait(20)
-    assert answers.cancelled and field.button.text() == "&Find shots"
+    assert answers.cancelled and field.button.text() == "F&ind shots"
 
 
 def test_the_front_is_taken_from_the_view(qtbot: QtBot, panel: SettingsPanel) -> None:

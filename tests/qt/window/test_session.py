@@ -9,6 +9,8 @@ from typing import Any
 from unittest.mock import call, patch
 
 import pytest
+from PyQt6.QtGui import QKeySequence
+from PyQt6.QtWidgets import QAbstractButton, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from omniaudio_studio.jobs.queue import JobState
@@ -194,3 +196,17 @@ def test_head_tracking_is_about_the_front_of_the_clip(
     assert math.degrees(sent[-1]) == pytest.approx(20.0)
     session.library.change(numbers, yaw=-120.0)
     assert math.degrees(sent[-1]) == pytest.approx(-130.0)  # another front, the same look
+
+
+def test_no_field_takes_a_menus_letter(qtbot: QtBot, session: Session) -> None:
+    window = MainWindow(session, software_view=True)
+    qtbot.addWidget(window)
+    bar = window.menuBar()
+    assert bar is not None
+    menus = {QKeySequence.mnemonic(action.text()).toString() for action in bar.actions()}
+    assert len(menus) == len(bar.actions()) and "" not in menus
+    panels = (window.settings, window.takes, window.queue, window.library)
+    widgets = [widget for panel in panels for widget in panel.findChildren(QWidget)]
+    texts = [widget.text() for widget in widgets if isinstance(widget, QLabel | QAbstractButton)]
+    taken = [text for text in texts if QKeySequence.mnemonic(text).toString() in menus]
+    assert taken == []
