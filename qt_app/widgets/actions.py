@@ -174,7 +174,8 @@ class Actions(QObject):
                 session.preferences, session.tracker, session.player.devices, self._window
             )
             session.player.devices_changed.connect(self._preferences.set_sound_devices)
-        self._session.player.refresh_devices()
+        if not self._session.player.playing:  # looking for outputs would interrupt the sound
+            self._session.player.refresh_devices()
         self._preferences.show_page(page)
         _bring(self._preferences)
 
