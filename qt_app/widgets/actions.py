@@ -57,7 +57,7 @@ class Actions(QObject):
         assert bar is not None
 
         file = self._menu("&File")
-        self._add(file, "&Add clips...", window.library.ask_for_clips, icon="add")
+        self._add(file, "&Add clips...\tCtrl+O", window.library.ask_for_clips, icon="add")
         self._add(file, "Add a &folder...", window.library.ask_for_folder, "Ctrl+Shift+O", "folder")
         file.addSeparator()
         self._add(file, "&Preferences...", self.show_preferences, "Ctrl+,", "settings")
