@@ -69,16 +69,20 @@ def time_text(seconds: float | None) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def total_text(fraction: float, eta: float | None, waiting: int, paused: bool) -> str:
+def total_text(
+    fraction: float, eta: float | None, waiting: int, paused: bool, held: int = 0
+) -> str:
     """The line beside the bar of the whole.
 
     Parameters
     ----------
     waiting
         Jobs that wait or run.
+    held
+        Jobs on hold.
     """
     if not waiting:
-        return "Nothing waits"
+        return f"{held} on hold" if held else "Nothing waits"
     jobs = "1 clip" if waiting == 1 else f"{waiting} clips"
     parts = [f"{100 * fraction:.0f} %", f"{jobs} to go"]
     if eta is not None:

@@ -277,7 +277,8 @@ class QueuePanel(QWidget):
     def _show_totals(self) -> None:
         fraction, eta = self.model.totals
         waiting = self.model.count(JobState.QUEUED, JobState.RUNNING)
-        text = total_text(fraction, eta, waiting, self.model.paused)
+        held = self.model.count(JobState.HELD)
+        text = total_text(fraction, eta, waiting, self.model.paused, held)
         self.bar.setValue(round(BAR_STEPS * fraction) if waiting else 0)
         self.bar.setAccessibleDescription(text)
         self.total.setText(text)

@@ -285,4 +285,5 @@ def test_texts() -> None:
         "", "1 s", "59 s", "1 min", "1 h 0 min", "1 h 20 min",
     ]  # fmt: skip
     assert total_text(0.0, None, 0, False) == "Nothing waits"
+    assert total_text(0.0, None, 0, False, held=2) == "2 on hold"
     assert total_text(0.254, 90.0, 3, True) == "25 %, 3 clips to go, about 2 min left, paused"
