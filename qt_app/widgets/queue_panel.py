@@ -81,6 +81,7 @@ class QueuePanel(QWidget):
         layout.addWidget(self.view, 1)
         layout.addLayout(below)
 
+        self._followed: int | None = None  # the job that was last seen to begin
         # Many changes in a row are one to the eye.
         self._stale = QTimer(self)
         self._stale.setSingleShot(True)
@@ -258,6 +259,17 @@ class QueuePanel(QWidget):
     def _refresh(self) -> None:
         self._show_possible()
         self._show_totals()
+        self._follow()
+
+    def _follow(self) -> None:
+        """Bring a job that has begun into sight, unless someone is busy with the list."""
+        begun = next((job.id for job in self.model.jobs() if job.state is JobState.RUNNING), None)
+        if begun == self._followed:
+            return
+        self._followed = begun
+        row = None if begun is None else self.model.row_of(begun)
+        if row is not None and not self.view.hasFocus():
+            self.view.scrollTo(self.model.index(row, NAME))
 
     def _show_possible(self) -> None:
         chosen = self.chosen()

@@ -91,6 +91,24 @@ def test_buttons_do_what_they_say(
     wait_for(qtbot, lambda: not ready(panel, "Clear finished"))
 
 
+def test_the_job_that_is_worked_on_is_in_sight(
+    qtbot: QtBot, panel: QueuePanel, model: QueueModel, requests: MakeRequests
+) -> None:
+    panel.resize(900, 180)
+    fill_paused(qtbot, model, requests(8))
+    viewport = panel.view.viewport()
+    assert viewport is not None
+    last = panel.view.visualRect(model.index(7, NAME))
+    assert not viewport.rect().contains(last.center())
+    panel.setFocus()
+    panel.pause_action.trigger()
+    wait_for(qtbot, lambda: states(model)[7] in (JobState.RUNNING, JobState.DONE))
+    wait_for(
+        qtbot,
+        lambda: viewport.rect().contains(panel.view.visualRect(model.index(7, NAME)).center()),
+    )
+
+
 def test_every_deed_has_a_key(
     qtbot: QtBot, panel: QueuePanel, model: QueueModel, requests: MakeRequests
 ) -> None:
