@@ -16,7 +16,7 @@ from typing import Any
 
 from omniaudio_studio.errors import WorkerError
 from omniaudio_studio.jobs import protocol
-from omniaudio_studio.jobs.line_process import CLOSE_SECONDS, LineProcess
+from omniaudio_studio.jobs.line_process import CLOSE_SECONDS, LOWEST_PRIORITY, LineProcess
 from omniaudio_studio.jobs.protocol import Event
 from omniaudio_studio.jobs.request import GenerateRequest
 
@@ -61,7 +61,7 @@ class WorkerClient:
             log=log,
             environment=environment,
             package_path=package_path,
-            low_priority=low_priority,
+            niceness=LOWEST_PRIORITY if low_priority else 0,
         )
         self._waiting: deque[tuple[str, GenerateRequest]] = deque()
         self._withdrawn: list[str] = []

@@ -22,7 +22,8 @@ from omniaudio_studio.jobs.protocol import DIED, decode, encode
 
 CLOSE_SECONDS = 3.0
 LOG_TAIL = 400  # characters
-LOW_PRIORITY = 10  # niceness: what yields to the window, the picture and the sound
+# Niceness of what yields: to the window, picture and sound; and also to what answers the window.
+LOW_PRIORITY, LOWEST_PRIORITY = 10, 19
 
 _Heard = tuple[subprocess.Popen[bytes], dict[str, Any] | None]
 
@@ -47,8 +48,8 @@ class LineProcess:
         Variables to add or change.
     package_path
         Folder to put on its module path, for a package that is not installed.
-    low_priority
-        Whether it yields to everything else on the machine.
+    niceness
+        How far it yields to everything else on the machine, 0 to 19; more than this process does.
     """
 
     def __init__(
@@ -60,11 +61,11 @@ class LineProcess:
         log: Path | None = None,
         environment: Mapping[str, str] | None = None,
         package_path: Path | None = None,
-        low_priority: bool = False,
+        niceness: int = 0,
     ) -> None:
         self.module = module
         self.python = os.fspath(python or sys.executable)
-        self.low_priority = low_priority
+        self.niceness = niceness
         self._arguments = list(arguments)
         self._environment = dict(environment or {})
         if package_path is not None:
@@ -116,7 +117,7 @@ class LineProcess:
         }
         # No console window flashes up on Windows.
         flags = getattr(subprocess, "CREATE_NO_WINDOW", 0)
-        if self.low_priority:
+        if self.niceness > 0:
             flags |= getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)
         try:
             with self.log.open("ab") as log:
@@ -131,9 +132,10 @@ class LineProcess:
                 )
         except OSError as error:
             raise WorkerError(f"cannot start {self.module} with {self.python}: {error}") from error
-        if self.low_priority and hasattr(os, "setpriority"):
+        if self.niceness > 0 and hasattr(os, "setpriority"):
             with contextlib.suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, process.pid, LOW_PRIORITY)
+                own = os.getpriority(os.PRIO_PROCESS, 0)
+                os.setpriority(os.PRIO_PROCESS, process.pid, max(own, self.niceness))
         self._process = process
         assert process.stdout is not None
         threading.Thread(

@@ -12,7 +12,7 @@ from typing import Any
 from PyQt6.QtCore import QObject, QTimer
 
 from omniaudio_studio.errors import WorkerError
-from omniaudio_studio.jobs.line_process import LineProcess
+from omniaudio_studio.jobs.line_process import LOW_PRIORITY, LineProcess
 from omniaudio_studio.jobs.protocol import DIED
 
 MODULE = "omniaudio_studio.jobs.analyst"
@@ -73,7 +73,7 @@ class Analysis(QObject):
     ) -> None:
         super().__init__(parent)
         self._process = LineProcess(
-            MODULE, python=python, log=log, environment=environment, low_priority=True
+            MODULE, python=python, log=log, environment=environment, niceness=LOW_PRIORITY
         )
         self._waiting: dict[str, _Question] = {}
         self._asked: _Question | None = None

@@ -39,7 +39,7 @@ _COLOR_BUFFER_BIT, _RENDERER = 0x4000, 0x1F01
 # number are drawn with the second and enlarged, which costs less; a panorama 1920 pixels wide has
 # no more than that to show.
 _BY_CPU = ("llvmpipe", "softpipe", "swrast", "swiftshader", "gdi generic", "basic render")
-_DEAR, _AFFORDABLE = 640_000, 400_000
+_DEAR, _AFFORDABLE = 300_000, 230_000
 
 # Texture units, in this order.
 _PLANES = ("luma_plane", "cb_plane", "cr_plane")
@@ -74,7 +74,7 @@ class SphereProgram:
         self._load_ramp()
         # Mesa and others stand in for a missing graphics card: then pixels are dear.
         name = str(self._gl.glGetString(_RENDERER)).lower()
-        self._software = any(known in name for known in _BY_CPU)
+        self.by_cpu = any(known in name for known in _BY_CPU)
         self._small: QOpenGLFramebufferObject | None = None
 
     def draw(
@@ -97,7 +97,7 @@ class SphereProgram:
         GlUnavailable
             If the driver refuses the shader that this scene needs.
         """
-        if not self._software or width * height <= _DEAR:
+        if not self.by_cpu or width * height <= _DEAR:
             self._fill(scene, width, height, grid, back)
             return
         gl = self._gl
@@ -161,7 +161,7 @@ class SphereProgram:
     ) -> Shader:
         number, angular = projection_number(projection)
         samples = 1 if projection is None else samples_per_pixel(projection, scene.fov, width)
-        while self._software and samples > 1 and samples**2 * width * height > _DEAR:
+        while self.by_cpu and samples > 1 and samples**2 * width * height > _DEAR:
             samples -= 1
         variant = Variant(
             number,

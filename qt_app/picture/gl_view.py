@@ -80,6 +80,11 @@ class GlCanvas(QOpenGLWidget):
         self._scene = Scene()
         self._program: SphereProgram | None = None
 
+    @property
+    def by_cpu(self) -> bool:
+        """Whether there is no graphics card behind it; not known before the first picture."""
+        return self._program is not None and self._program.by_cpu
+
     def show_scene(self, scene: Scene) -> None:
         """Draw this at the next opportunity."""
         self._scene = scene

@@ -32,8 +32,9 @@ from qt_app.picture.software_view import SoftwareCanvas
 
 # While playing the clock is read this often; a picture is drawn when there is a new one (ms).
 TICK_MS = 16
-# Turns of the head are drawn at most this often (ms).
-TURN_MS = 15
+# Turns of the head are drawn at most this often (ms); by the processor less often, pictures of the
+# clip included: while it draws no mouse is heard, and the ear must not wait for the eye.
+TURN_MS, TURN_BY_CPU_MS = 15, 30
 EMPTY = "Choose a clip to look around in it"
 
 Clock = Callable[[], float]
@@ -107,10 +108,9 @@ class SphereView(QWidget):
         self._pause = QTimer(self)  # between two drawings of a turning head
         self._pause.setTimerType(Qt.TimerType.PreciseTimer)
         self._pause.setSingleShot(True)
-        self._pause.setInterval(TURN_MS)
         self._pause.timeout.connect(self._draw_turned)
         self._turned = False
-        look.changed.connect(self._on_look)
+        look.changed.connect(self._draw_soon)
         source.arrived.connect(self.refresh)
         source.changed.connect(self._on_clip)
         source.failed.connect(self._on_failure)
@@ -197,7 +197,9 @@ class SphereView(QWidget):
             self._picture = picture
             self._shown.has_picture = picture is not None
             changed = True
-        if changed:
+        if changed and self._playing and self._by_cpu:
+            self._draw_soon()
+        elif changed:
             self._draw()
 
     def close_view(self) -> None:
@@ -272,18 +274,22 @@ class SphereView(QWidget):
         self._shown.focused = self.hasFocus()
         overlay.paint(painter, area, scene, self._shown, self.palette())
 
-    def _on_look(self) -> None:
+    @property
+    def _by_cpu(self) -> bool:
+        return not isinstance(self._canvas, GlCanvas) or self._canvas.by_cpu
+
+    def _draw_soon(self, *_: object) -> None:
+        """Draw now, or when the last drawing is long enough ago."""
         if self._pause.isActive():
             self._turned = True
         else:
             self._draw()
-            self._pause.start()
+            self._pause.start(TURN_BY_CPU_MS if self._by_cpu else TURN_MS)
 
     def _draw_turned(self) -> None:
         if self._turned:
             self._turned = False
-            self._draw()
-            self._pause.start()
+            self._draw_soon()
 
     def _on_clip(self) -> None:
         self._shown.message = EMPTY if self._source.clip is None else ""

@@ -15,7 +15,7 @@ import pytest
 
 from omniaudio_studio.errors import WorkerError
 from omniaudio_studio.jobs.client import WorkerClient
-from omniaudio_studio.jobs.line_process import LOW_PRIORITY, LineProcess
+from omniaudio_studio.jobs.line_process import LOW_PRIORITY, LOWEST_PRIORITY, LineProcess
 
 PATIENCE = 30.0  # seconds, for a loaded machine
 posix = pytest.mark.skipif(os.name == "nt", reason="kills by signal")
@@ -192,16 +192,15 @@ def test_what_lies_in_the_current_folder_is_not_run(
 
 
 @posix
-@pytest.mark.parametrize("low", [False, True])
-def test_low_priority_is_given_when_wanted(parrot: Callable[..., LineProcess], low: bool) -> None:
-    process = parrot(low_priority=low)
+@pytest.mark.parametrize("niceness", [0, LOW_PRIORITY, LOWEST_PRIORITY])
+def test_it_yields_as_far_as_is_wanted(parrot: Callable[..., LineProcess], niceness: int) -> None:
+    process = parrot(niceness=niceness)
     process.start()
     process.send({"number": 1})
     heard(process)
     assert process.pid is not None
     own = os.getpriority(os.PRIO_PROCESS, 0)
-    expected = max(own, LOW_PRIORITY) if low else own
-    assert os.getpriority(os.PRIO_PROCESS, process.pid) == expected
+    assert os.getpriority(os.PRIO_PROCESS, process.pid) == max(own, niceness)
 
 
 @posix
