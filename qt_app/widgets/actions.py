@@ -103,6 +103,18 @@ class Actions(QObject):
             if toggle is not None:
                 view.addAction(toggle)
         view.addSeparator()
+        stage = window.stage.view
+        energy = self._add(view, "&Energy of the field\tE", lambda: None)
+        grid = self._add(view, "Gr&id\tG", lambda: None)
+        for action, on, switch, changed in (
+            (energy, stage.energy_shown, stage.set_energy_shown, stage.energy_changed),
+            (grid, stage.grid, stage.set_grid, stage.grid_changed),
+        ):
+            action.setCheckable(True)
+            action.setChecked(on)
+            action.toggled.connect(switch)
+            changed.connect(action.setChecked)
+        view.addSeparator()
         for number, (title, widget) in enumerate(
             (
                 ("Go to the &library", window.library.view),

@@ -19,7 +19,7 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from qt_app import theme
+from qt_app import icons, theme
 from qt_app.models.library_rows import local_paths
 from qt_app.models.session import Session
 from qt_app.models.take import Take
@@ -66,6 +66,10 @@ class MainWindow(QMainWindow):
         self.takes = TakesPanel(session.takes)
         self.queue = QueuePanel(session.queue)
         self.generate_bar = GenerateBar()
+        # A small screen is for the picture: these make do with what is left.
+        self.queue.setMinimumHeight(110)
+        self.notices.setMinimumHeight(48)
+        self.setWindowIcon(icons.icon("energy", "accent"))
         self._choice_timer = QTimer(self)
         self._choice_timer.setSingleShot(True)
         self._choice_timer.setInterval(0)
@@ -172,7 +176,7 @@ class MainWindow(QMainWindow):
         if kind == "error":
             self.notices.report(message)
         else:
-            self.notices.post(message, kind)
+            self.notices.post(message[:1].upper() + message[1:], kind)
 
     def report_fault(self, summary: str, details: str) -> None:
         """Tell a fault of the app itself, and log it."""

@@ -10,6 +10,7 @@ from PyQt6.QtWidgets import QHBoxLayout, QLabel, QSlider, QSplitter, QVBoxLayout
 from qt_app import icons
 from qt_app.models.clip import Clip
 from qt_app.models.session import Session
+from qt_app.models.take_words import part_text
 from qt_app.picture.view import make_sphere_view
 from qt_app.timeline.widget import TimelineWidget
 from qt_app.widgets.labels import secondary
@@ -82,6 +83,9 @@ class Stage(QWidget):
         self.splitter.setStretchFactor(1, 0)
         self.splitter.setSizes([700, 270])
         self.splitter.setChildrenCollapsible(False)
+        # On a small screen the lower lanes go out of sight before the picture does.
+        self.view.setMinimumSize(320, 180)
+        self.timeline.setMinimumHeight(150)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.splitter)
@@ -147,6 +151,8 @@ class Stage(QWidget):
         words = []
         if take is not None and key not in ("", "camera"):
             words.append(f"{take.title}, {take.bundle_title}, seed {take.seed}, CFG {take.cfg:g}")
+            if part := part_text(take):
+                words.append(part)
             if take.demonstration:
                 words.append("demonstration model")
             if take.commercial is False:

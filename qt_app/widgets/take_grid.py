@@ -22,6 +22,7 @@ from PyQt6.QtWidgets import (
 )
 
 from omniaudio_studio.errors import OptionError
+from omniaudio_studio.jobs.request import MAX_SEED
 from qt_app import icons
 from qt_app.models.settings import ClipSettings
 from qt_app.models.take import MAX_GRID, grid, parse_cfgs, parse_seeds
@@ -54,7 +55,9 @@ class TakeGridDialog(QDialog):
         self._base = settings
         self._made: list[list[ClipSettings]] = []
         cfg = settings.cfg if settings.cfg is not None else default_cfg
-        self._seeds = QLineEdit(f"{settings.seed}-{settings.seed + SEEDS - 1}")
+        # A seed that is not locked has been heard already: it is shown because it was used.
+        first = min(settings.seed if settings.seed_locked else settings.seed + 1, MAX_SEED - SEEDS)
+        self._seeds = QLineEdit(f"{first}-{first + SEEDS - 1}")
         self._seeds.setAccessibleName("Seeds")
         self._seeds.setPlaceholderText("for example 3, 7-9")
         self._dice = QToolButton()
