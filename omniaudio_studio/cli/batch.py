@@ -131,8 +131,11 @@ def batch(
         QueueRunner(queue, log_folder=logs, low_priority=False) as runner,
     ):
         # What a dead batch left is looked at before anything is added.
+        until = time.monotonic() + PATIENCE_SECONDS
         while not runner.recovered:
             runner.step(STEP_SECONDS)
+            if runner.problem is not None and time.monotonic() > until:
+                raise WorkerError(f"{runner.problem}; put it right and go on with --resume")
         fill = go_on if resume else begin
         fill(queue, clips, out, values, with_cuts if shots else None)
         with BatchReport(queue, quiet=as_json) as report:
