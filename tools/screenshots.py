@@ -110,12 +110,13 @@ def take_pictures(folder: Path, out: Path) -> None:
     settle(240, lambda: session.queue.count(JobState.DONE) == 2)
     settle(10, lambda: session.listening.summary is not None and len(session.player.sources) == 4)
     session.generating.generate(c.id for c in library.clips if c.id != meadow.id)
-    # The helicopter, to the left of behind early in the clip, is what the view turns to.
+    # The helicopter, which flies from the right of behind to the front, with its sound.
+    session.takes.set_current(session.takes.takes()[0].wav)
     session.player.play()
-    session.look.set_orientation(np.radians(52), np.radians(-6))
-    settle(20, lambda: session.queue.count(JobState.RUNNING) == 1 and session.player.position > 3)
+    session.look.set_orientation(np.radians(-40), np.radians(14))
+    settle(20, lambda: session.queue.count(JobState.RUNNING) == 1 and session.player.position > 4)
     session.player.pause()
-    session.player.seek(2.95)
+    session.player.seek(4.2)
     settle(4, lambda: session.queue.totals[0] > 0.35)
     picture("app-generating")
     settle(240, lambda: session.queue.count(JobState.DONE) == 5)

@@ -206,6 +206,8 @@ def _tell(jobs: list[Job], folder: Path, *, as_json: bool, stopped: bool) -> Non
         print(f"{done} of {len(jobs)} clips done in {folder}")
         if any(job.result is not None and job.result["demonstration"] for job in jobs):
             print("made with a demonstration model: not the quality to expect of a large one")
+        if any(job.result is not None and not job.result.get("commercial", True) for job in jobs):
+            print("the model's licence forbids commercial use of this sound")
     if stopped:
         raise Cancelled(f"stopped; go on with: omniaudio batch --out {folder} --resume")
     if failed:

@@ -153,6 +153,8 @@ def show_result(result: RunResult, *, as_json: bool) -> None:
         f"all in {seconds_text(result.seconds)}"
     )
     print(f"on {result.provider}: {result.reason}")
+    if not result.commercial:
+        print(f"the licence of {result.bundle_title} forbids commercial use of this sound")
     if result.demonstration:
         print(
             f"{result.bundle_title} is a demonstration model: it shows the way from picture to "

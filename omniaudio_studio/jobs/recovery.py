@@ -156,6 +156,7 @@ def _whole(takes: list[dict[str, Any]], sidecar: dict[str, Any]) -> dict[str, An
         "bundle": sidecar["bundle"]["name"],
         "bundle_title": sidecar["bundle"]["title"],
         "demonstration": sidecar["bundle"]["demonstration"],
+        "commercial": sidecar["bundle"].get("commercial", True),
         "warnings": list(sidecar["warnings"]),
         "realtime": duration * len(takes) / max(sound_seconds, 1e-9),
     }

@@ -35,6 +35,8 @@ class RunResult:
         The part of it until the sound was written: without overlays and plots.
     provider, reason
         What the graphs ran on, and why that.
+    commercial
+        Whether the bundle's licence allows commercial use of what it made.
     """
 
     takes: tuple[TakeResult, ...]
@@ -47,6 +49,7 @@ class RunResult:
     bundle: str
     bundle_title: str
     demonstration: bool
+    commercial: bool = True
     warnings: tuple[str, ...] = ()
 
     @property

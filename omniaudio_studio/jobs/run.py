@@ -234,6 +234,7 @@ class _Job:
             bundle=generator.bundle.name,
             bundle_title=generator.bundle.manifest.title,
             demonstration=generator.bundle.manifest.demonstration,
+            commercial=generator.bundle.manifest.licence.commercial,
             warnings=tuple(self.warnings),
         )
         for index, take in enumerate(takes):

@@ -122,6 +122,7 @@ def describe(
             "version": manifest.version,
             "demonstration": manifest.demonstration,
             "licence": manifest.licence.id,
+            "commercial": manifest.licence.commercial,
             "sha256": bundle.sha256,
         },
         "output": {

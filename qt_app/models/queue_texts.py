@@ -45,8 +45,11 @@ def state_text(job: Job, progress: JobProgress | None) -> str:
             return f"Working: {_STAGES.get(progress.stage, progress.stage)}"
     if job.state is JobState.FAILED and job.error:
         return f"Failed: {job.error}"
-    if job.state is JobState.DONE and job.result is not None and job.result["demonstration"]:
-        return "Done (demonstration model)"
+    if job.state is JobState.DONE and job.result is not None:
+        notes = ["demonstration model"] if job.result["demonstration"] else []
+        if not job.result.get("commercial", True):
+            notes.append("no commercial use")
+        return f"Done ({', '.join(notes)})" if notes else _STATES[job.state]
     if job.state is JobState.QUEUED and job.deaths:
         return "Waiting again: its worker died"
     return _STATES[job.state]

@@ -191,7 +191,7 @@ def _take(sidecar: Path, data: Mapping[str, Any]) -> Take:
         bundle_title=str(bundle["title"]),
         demonstration=bool(bundle["demonstration"]),
         licence=licence,
-        commercial=False if _NO_COMMERCE.search(licence) else None,
+        commercial=_commercial(bundle.get("commercial"), licence),
         seed=request.seed,
         cfg=float(resolved["cfg"]),
         steps=int(resolved["steps"]),
@@ -201,6 +201,13 @@ def _take(sidecar: Path, data: Mapping[str, Any]) -> Take:
         state=TakeState.UNCHECKED if wav.is_file() else TakeState.MISSING,
         warnings=tuple(str(line) for line in data.get("warnings", ())),
     )
+
+
+def _commercial(stated: Any, licence: str) -> bool | None:
+    """As the sidecar states it; of older ones what the licence's name says."""
+    if isinstance(stated, bool):
+        return stated
+    return False if _NO_COMMERCE.search(licence) else None
 
 
 def _short(error: Exception) -> str:
