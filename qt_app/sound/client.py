@@ -289,17 +289,17 @@ class SoundClient:
         self._target = self.position()
         self._lost = self.counts()
         if time.monotonic() - self._started < CRASH_SECONDS:
-            self._playing = False
-            words = f"playback stopped working: {event.get('message', '')}"
-            return [
-                {"event": "problem", "message": words},
-                {"event": "playing", "playing": False},
-            ]
+            return self._stopped(f"playback stopped working: {event.get('message', '')}")
         try:
             self.start()
         except WorkerError as error:
-            return [{"event": "problem", "message": str(error)}]
+            return self._stopped(str(error))
         return [{"event": "problem", "message": "playback was interrupted and started again"}]
+
+    def _stopped(self, words: str) -> list[dict[str, Any]]:
+        """What to tell when no process runs any more."""
+        self._playing = False
+        return [{"event": "problem", "message": words}, {"event": "playing", "playing": False}]
 
     def _send_sources(self) -> None:
         self._send(

@@ -230,6 +230,29 @@ def test_a_crash_is_heard_as_a_short_gap(
     assert level_db(null_sink.record(0.3)).min() > -12
 
 
+def test_a_crash_without_a_way_back_stops_playing(
+    null_sink: NullSink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qt_app.sound.client.CRASH_SECONDS", 0.0)
+    python = tmp_path / "python"  # an installation that goes away while it is in use
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    client = SoundClient(python=python)
+    try:
+        client.start()
+        client.load([source(write(tmp_path / "sine.wav", sine(60)), "plain")], 60.0)
+        client.play()
+        wait_for(client, lambda: client.position() > 0.2)
+        python.unlink()
+        os.kill(client.pid or 0, signal.SIGKILL)
+        events = wait_for(client, lambda: client.pid is None)
+        assert [event["event"] for event in events] == ["problem", "playing"]
+        assert "cannot start" in events[0]["message"] and events[1]["playing"] is False
+        assert not client.playing and not client.alive
+    finally:
+        client.close()
+
+
 @pytest.fixture
 def own_sink(tmp_path: Path) -> Iterator[NullSink]:
     """A sink that this test may take away."""
