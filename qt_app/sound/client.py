@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +12,14 @@ from typing import Any
 
 from omniaudio_studio.errors import WorkerError
 from omniaudio_studio.jobs.line_process import LineProcess
-from qt_app.sound.shared import Counts, Meters, SharedState
+from qt_app.sound.shared import (
+    Counts,
+    Meters,
+    SharedState,
+    make_state_file,
+    memory_folder,
+    remove_abandoned,
+)
 from qt_app.sound.source import SoundSource
 
 MODULE = "qt_app.sound.process"
@@ -47,11 +53,9 @@ class SoundClient:
         environment: Mapping[str, str] | None = None,
         package_path: Path | None = None,
     ) -> None:
-        handle, name = tempfile.mkstemp(
-            prefix="omniaudio-sound-", suffix=".state", dir=_memory_folder()
-        )
-        os.close(handle)
-        self._shared = SharedState(Path(name), create=True)
+        folder = memory_folder()
+        remove_abandoned(folder)
+        self._shared = SharedState(make_state_file(folder), create=True)
         self._process = LineProcess(
             MODULE,
             arguments=[str(self._shared.path)],
@@ -310,16 +314,6 @@ class SoundClient:
 
     def _send(self, command: str, **values: Any) -> None:
         self._process.send({"command": command, **values})
-
-
-def _memory_folder() -> str | None:
-    """A folder that no disk stands behind, where there is one.
-
-    Elsewhere the system writes the file's page to disk now and then, and whoever touches it
-    meanwhile, also the audio callback, has to wait for the disk.
-    """
-    folder = "/dev/shm"
-    return folder if os.access(folder, os.W_OK | os.X_OK) else None
 
 
 def _quaternion(yaw: float, pitch: float, roll: float) -> tuple[float, float, float, float]:

@@ -17,14 +17,23 @@ loop are turns.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
+import re
+import stat
+import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from omniaudio_studio.jobs.processes import process_mark
+
 TURNS = 32
 _TRIES = 64
+_PREFIX, _SUFFIX = "omniaudio-sound-", ".state"
+_OWNED = re.compile(rf"{_PREFIX}([1-9][0-9]{{0,8}})-[^-]+{re.escape(_SUFFIX)}")
 
 # Offsets in 8-byte words.
 _LOOK = 0  # sequence, w, x, y, z
@@ -189,3 +198,48 @@ class SharedState:
         """What `write_counts` wrote last."""
         at = _COUNTS
         return Counts(self._q[at], self._q[at + 1], self._q[at + 2], self._d[at + 3])
+
+
+def memory_folder() -> Path:
+    """A folder that no disk stands behind, where there is one.
+
+    Elsewhere the system writes the file's page to disk now and then, and whoever touches it
+    meanwhile, also the audio callback, has to wait for the disk.
+    """
+    folder = Path("/dev/shm")
+    return folder if os.access(folder, os.W_OK | os.X_OK) else Path(tempfile.gettempdir())
+
+
+def make_state_file(folder: Path) -> Path:
+    """A new file for `SharedState` whose name says which process it belongs to: this one."""
+    handle, name = tempfile.mkstemp(prefix=f"{_PREFIX}{os.getpid()}-", suffix=_SUFFIX, dir=folder)
+    os.close(handle)
+    return Path(name)
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove this user's state files of processes that were killed before they could do so.
+
+    A number that another process has by now keeps its file: rather one too many than one too few.
+    """
+    if sys.platform == "win32":
+        return  # asking for a process by its number would end it there
+    with contextlib.suppress(OSError):
+        for path in list(folder.glob(f"{_PREFIX}*{_SUFFIX}")):
+            owner = _OWNED.fullmatch(path.name)
+            if owner is not None and _is_gone(int(owner[1])):
+                with contextlib.suppress(OSError):
+                    status = path.lstat()
+                    if stat.S_ISREG(status.st_mode) and status.st_uid == os.getuid():
+                        path.unlink()
+
+
+def _is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # somebody else's
+        return False
+    # Ended, but nobody has asked how: still a number. Only /proc is quick and sure to tell.
+    return sys.platform.startswith("linux") and process_mark(pid) is None

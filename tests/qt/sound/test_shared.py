@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -77,6 +80,56 @@ def test_the_clock_smooths_jitter_and_never_loses_the_device() -> None:
     # The device stood still for a while.
     clock.update(frame + 256, true + 1.0)
     assert clock.time == true + 1.0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX only: see remove_abandoned")
+def test_files_of_killed_processes_go_and_those_of_living_ones_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qt_app.sound.client.memory_folder", lambda: tmp_path)
+    code = (
+        "import sys, time; from pathlib import Path; import qt_app.sound.client as module\n"
+        "module.memory_folder = lambda: Path(sys.argv[1])\n"
+        "print(module.SoundClient()._shared.path, flush=True); time.sleep(60)\n"
+    )
+    others = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path)],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[3],
+        )
+        for _ in range(3)
+    ]
+    try:
+        said = [item.stdout.readline() if item.stdout else "" for item in others]
+        killed, zombie, living = (Path(line.strip()) for line in said)
+        assert f"-{others[0].pid}-" in killed.name
+        # Not ours to judge: no owner in the name, no such kind of file, not our name.
+        kept = [
+            tmp_path / "omniaudio-sound-x0k2atj4.state",
+            tmp_path / f"other-{others[0].pid}-abc.state",
+            tmp_path / f"omniaudio-sound-{others[0].pid}-link.state",
+        ]
+        kept[0].touch()
+        kept[1].touch()
+        kept[2].symlink_to(kept[1])
+        others[0].kill()
+        others[0].wait()
+        others[1].kill()
+        os.waitid(os.P_PID, others[1].pid, os.WEXITED | os.WNOWAIT)
+        client = SoundClient()
+        own = client._shared.path
+        found = set(tmp_path.glob("*.state"))
+        if not sys.platform.startswith("linux"):
+            found.discard(zombie)
+        assert found == {living, own, *kept}
+        client.close()
+        assert not own.exists() and living.exists()
+    finally:
+        for item in others:
+            item.kill()
+            item.communicate()
 
 
 @pytest.fixture
