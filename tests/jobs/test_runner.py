@@ -18,6 +18,7 @@ import pytest
 
 from omniaudio_studio.errors import WorkerError
 from omniaudio_studio.jobs.processes import process_mark, same_process
+from omniaudio_studio.jobs.line_process import LOWEST_PRIORITY
 from omniaudio_studio.jobs.queue import JobQueue, JobState
 from omniaudio_studio.jobs.run import run_request
 from omniaudio_studio.jobs.runner import QueueRunner
@@ -513,6 +514,8 @@ def test_priority_is_low_where_a_window_is_to_stay_quick(
         runner = make_runner(low_priority=low)
         step_until(runner, lambda: queue.in_state(JobState.RUNNING))
         own = psutil.Process().nice()
-        assert psutil.Process(worker_of(queue)).nice() == (max(own, 10) if low else own)
+        assert psutil.Process(worker_of(queue)).nice() == (
+            max(own, LOWEST_PRIORITY) if low else own
+        )
         runner.close(0.0)
         queue.retry(ids)

@@ -11,7 +11,7 @@ from typing import Any
 
 from omniaudio_studio.errors import Cancelled
 from omniaudio_studio.jobs.analysis.tasks import Context, answer
-from omniaudio_studio.jobs.line_process import LineProcess
+from omniaudio_studio.jobs.line_process import LOW_PRIORITY, LineProcess
 
 PATIENCE = 60.0  # seconds, for a loaded machine
 
@@ -45,7 +45,7 @@ class Asker:
 
     def __init__(self, environment: dict[str, str] | None = None) -> None:
         self.process = LineProcess(
-            "omniaudio_studio.jobs.analyst", environment=environment, low_priority=True
+            "omniaudio_studio.jobs.analyst", environment=environment, niceness=LOW_PRIORITY
         )
         self.process.start()
         self.heard: list[dict[str, Any]] = []
