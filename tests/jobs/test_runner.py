@@ -17,8 +17,8 @@ import psutil
 import pytest
 
 from omniaudio_studio.errors import WorkerError
-from omniaudio_studio.jobs.processes import process_mark, same_process
 from omniaudio_studio.jobs.line_process import LOWEST_PRIORITY
+from omniaudio_studio.jobs.processes import process_mark, same_process
 from omniaudio_studio.jobs.queue import JobQueue, JobState
 from omniaudio_studio.jobs.run import run_request
 from omniaudio_studio.jobs.runner import QueueRunner
