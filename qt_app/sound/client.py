@@ -34,7 +34,7 @@ class SoundClient:
     - ``ready``: the process runs;
     - ``devices``: ``devices`` (list of names), ``default``;
     - ``device``: ``name`` (None: no sound device, a silent clock drives the time line), ``rate``,
-      ``block``, ``latency`` (s);
+      ``block``, ``latency`` (s); also when one that was gone is back;
     - ``playing``: ``playing``; also when the end was reached;
     - ``selected``: ``key``;
     - ``problem``: ``message``, one line for people.

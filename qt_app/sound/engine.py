@@ -18,6 +18,7 @@ from qt_app.sound.clock import DeviceClock
 from qt_app.sound.devices import BLOCK, Output, SilentOutput, find_devices, look_again, open_output
 from qt_app.sound.mixer import Mixer
 from qt_app.sound.reader import Reader
+from qt_app.sound.recovery import Gate, Recovery
 from qt_app.sound.shared import SharedState
 from qt_app.sound.source import SoundSource
 from qt_app.sound.track import Track, identity
@@ -27,7 +28,8 @@ LARGEST_BLOCK = 1024
 UNDERFLOWS = 3  # within this many seconds make the blocks longer
 WITHIN_SECONDS = 10.0
 SETTLE_SECONDS = 1.0  # after opening, when running dry means nothing
-LOST_SECONDS = 2.0  # without a callback: the device is gone
+_CLOSE_SECONDS = 0.5  # for an attempt to open a device, when everything ends
+LOST_SECONDS = 2.0  # without a callback: the device is opened anew
 
 Say = Callable[[dict[str, Any]], None]
 
@@ -66,6 +68,8 @@ class Engine:
         self._matrix = np.eye(3)
         self._orientation = [1.0, 0.0, 0.0, 0.0]
         self._output: Output | None = None
+        self._gate = Gate(self._play)
+        self._recovery: Recovery | None = None
         self._clock = DeviceClock(1.0)
         self._mixer: Mixer
         self._reader: Reader
@@ -129,6 +133,7 @@ class Engine:
         """Play on this output, silently where that does not work."""
         self._device = name
         self._block = BLOCK
+        self._recover_no_more()
         self._close_output()
         look_again()
         self._open()
@@ -140,6 +145,7 @@ class Engine:
 
     def close(self) -> None:
         """End everything."""
+        self._recover_no_more(_CLOSE_SECONDS)
         self._close_output()
         self._reader.close()
 
@@ -160,11 +166,12 @@ class Engine:
         if self._callbacks != self._progress[0]:
             self._progress = (self._callbacks, now)
         elif output.name is not None and now - self._progress[1] > LOST_SECONDS:
-            self._problem(f"the output {output.name} is gone; plug it in or choose another one")
-            self._close_output()
-            self._open_silence()
+            self._recover(output)
             return
-        self._adapt(output, now)
+        if self._recovery is not None:
+            self._look_after(self._recovery)
+        else:
+            self._adapt(output, now)
 
     # The output.
 
@@ -188,13 +195,15 @@ class Engine:
         self._clock = DeviceClock(meanwhile.rate)
         meanwhile.start()
         try:
-            output = open_output(self._device, self._play, self._block)
+            gate = Gate(self._play)
+            output = open_output(self._device, gate, self._block)
         except DeviceError as error:
             meanwhile.close()
             self._problem(str(error))
             self._open_silence()
             return
         meanwhile.close()
+        self._gate = gate
         self._start(output)
 
     def _open_silence(self) -> None:
@@ -216,8 +225,14 @@ class Engine:
                 self._open_silence()
             return
         # From here on: a server that is just starting lets us wait above.
+        self._settle()
+        self._tell_output(output)
+
+    def _settle(self) -> None:
         self._opened = time.monotonic()
         self._progress = (self._callbacks, self._opened)
+
+    def _tell_output(self, output: Output) -> None:
         self._say(
             {
                 "event": "device",
@@ -227,6 +242,43 @@ class Engine:
                 "latency": output.latency,
             }
         )
+
+    def _recover(self, lost: Output) -> None:
+        """An output fell silent: open it anew; until it is back nobody hears the time line."""
+        self._gate.close()
+        self._underflows += lost.underflows
+        silence = SilentOutput(self._play, self._mixer.rate)
+        self._clock = DeviceClock(silence.rate)
+        self._output = silence
+        silence.start()
+        self._recovery = Recovery(lost, self._play)
+
+    def _look_after(self, recovery: Recovery) -> None:
+        """Take the output that is back; tell people if it does not come back at once."""
+        output = recovery.poll()
+        if output is not None:
+            self._recovery = None
+            self._close_output()  # the silent one
+            if output.rate != self._mixer.rate:
+                self._change_rate(output.rate)
+            self._clock = DeviceClock(output.rate)
+            self._output, self._gate = output, recovery.gate
+            self._gate.open()
+            self._settle()
+            self._tell_output(output)
+            if recovery.told:
+                self._tell_devices()
+        elif recovery.hopeless and not recovery.told:
+            recovery.told = True
+            name = recovery.name
+            self._problem(f"the output {name} is gone; plug it in or choose another one")
+            if self._output is not None:
+                self._tell_output(self._output)
+
+    def _recover_no_more(self, timeout: float | None = None) -> None:
+        recovery, self._recovery = self._recovery, None
+        if recovery is not None:
+            recovery.cancel(timeout)
 
     def _close_output(self) -> None:
         output, self._output = self._output, None

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from math import pi
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -291,11 +292,77 @@ def test_without_a_device_the_time_line_runs_and_sound_comes_with_one(
         # Unplugged.
         before = client.position()
         own_sink.stop()
-        message = wait_event(client, "problem", 20.0)["message"]
-        assert "is gone" in message
+        events = wait_device(client)
+        assert events[-1]["name"] is None and "is gone" in events[0]["message"]
         wait_for(client, lambda: client.position() > before + 3.0)
         assert client.playing
+        # Plugged in again: nobody has to ask for it.
+        own_sink.start()
+        before = client.position()
+        with Listener(own_sink) as listener:
+            events = wait_device(client)
+            assert [event["event"] for event in events] == ["device"] and events[0]["name"]
+            time.sleep(0.5)
+            assert level_db(listener.sound()[:, -RATE // 4 :]).min() > -12
+        assert client.playing and before < client.position() < 60.0
     finally:
+        client.close()
+
+
+def wait_device(client: SoundClient) -> list[dict[str, Any]]:
+    """What is said until the output is another one."""
+    events: list[dict[str, Any]] = []
+    until = time.monotonic() + 20.0
+    while not (events and events[-1]["event"] == "device"):
+        assert time.monotonic() < until, f"the output stays as it is; heard {events}"
+        for event in client.poll():
+            if event["event"] != "devices":  # comes after the device
+                events.append(event)
+        time.sleep(0.005)
+    return events
+
+
+def hold(server: NullSink, number: signal.Signals) -> None:
+    """Stop the sound server, or let it run on."""
+    daemon = server._daemon
+    assert daemon is not None
+    daemon.send_signal(number)
+
+
+def test_a_server_that_pauses_is_waited_for(own_sink: NullSink, tmp_path: Path) -> None:
+    client = SoundClient(environment=own_sink.environment)
+    try:
+        with Listener(own_sink) as listener:
+            client.start()
+            client.load([source(write(tmp_path / "sine.wav", sine(60)), "plain")], 60.0)
+            client.play()
+            assert wait_device(client)[-1]["name"] is not None
+            wait_for(client, lambda: client.position() > 0.5)
+            # A hiccup. The silent clock takes over, though the device cannot even be closed.
+            hold(own_sink, signal.SIGSTOP)
+            stopped, before = time.monotonic(), client.position()
+            assert wait_for(client, lambda: client.position() > before + 1.5) == []
+            assert time.monotonic() - stopped < 6.0
+            hold(own_sink, signal.SIGCONT)
+            events = wait_device(client)
+            assert [event["event"] for event in events] == ["device"] and events[0]["name"]
+            time.sleep(0.5)
+            assert level_db(listener.sound()[:, -RATE // 4 :]).min() > -12
+            assert client.playing and client.position() > before + 1.5
+            # A long one is told of, and commands are followed meanwhile.
+            hold(own_sink, signal.SIGSTOP)
+            events = wait_device(client)
+            assert [event["event"] for event in events] == ["problem", "device"]
+            assert "is gone" in events[0]["message"] and events[1]["name"] is None
+            client.seek(40.0)
+            wait_for(client, lambda: client.position() > 41.0)
+            client.pause()
+            hold(own_sink, signal.SIGCONT)
+            assert wait_device(client)[-1]["name"] is not None
+            client.play()
+            wait_for(client, lambda: client.position() > 42.0)
+    finally:
+        hold(own_sink, signal.SIGCONT)
         client.close()
 
 
