@@ -61,19 +61,6 @@ def turned_back(turn: Matrix, v: Vector) -> Vector:
     return a * x + d * y + g * z, b * x + e * y + h * z, c * x + f * y + i * z
 
 
-def quaternion(yaw: float, pitch: float, roll: float) -> tuple[float, float, float, float]:
-    """The unit quaternion (w, x, y, z) of `matrix`."""
-    cy, sy = math.cos(yaw / 2), math.sin(yaw / 2)
-    cp, sp = math.cos(pitch / 2), -math.sin(pitch / 2)
-    cr, sr = math.cos(roll / 2), math.sin(roll / 2)
-    return (
-        cy * cp * cr + sy * sp * sr,
-        cy * cp * sr - sy * sp * cr,
-        cy * sp * cr + sy * cp * sr,
-        sy * cp * cr - cy * sp * sr,
-    )
-
-
 def angles_of_quaternion(
     w: float, x: float, y: float, z: float
 ) -> tuple[float, float, float] | None:

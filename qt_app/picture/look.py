@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtCore import QObject, pyqtSignal
 
+from qt_app.angles import quaternion
 from qt_app.picture import camera
 from qt_app.picture.camera import Vector
 
@@ -103,7 +104,7 @@ class LookModel(QObject):
 
     def quaternion(self) -> tuple[float, float, float, float]:
         """The orientation as a unit quaternion (w, x, y, z)."""
-        return camera.quaternion(self._yaw, self._pitch, self._roll)
+        return quaternion(self._yaw, self._pitch, self._roll)
 
     def matrix(self) -> NDArray[np.float64]:
         """The orientation as a matrix (3, 3), from the head's axes to the world's."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from omniaudio_studio.errors import WorkerError
 from omniaudio_studio.jobs.line_process import LineProcess
+from qt_app.angles import quaternion
 from qt_app.sound.shared import (
     Counts,
     Meters,
@@ -211,7 +212,7 @@ class SoundClient:
         block.
         """
         if len(orientation) == 3:
-            quaternion = _quaternion(*orientation)
+            quaternion = quaternion(*orientation)
         else:
             w, x, y, z = orientation
             size = math.sqrt(w * w + x * x + y * y + z * z)
@@ -314,16 +315,3 @@ class SoundClient:
 
     def _send(self, command: str, **values: Any) -> None:
         self._process.send({"command": command, **values})
-
-
-def _quaternion(yaw: float, pitch: float, roll: float) -> tuple[float, float, float, float]:
-    """As `foa.rotation.quaternion_from_angles`, for one orientation and without NumPy."""
-    cy, sy = math.cos(yaw / 2), math.sin(yaw / 2)
-    cp, sp = math.cos(pitch / 2), -math.sin(pitch / 2)
-    cr, sr = math.cos(roll / 2), math.sin(roll / 2)
-    return (
-        cy * cp * cr + sy * sp * sr,
-        cy * cp * sr - sy * sp * cr,
-        cy * sp * cr + sy * cp * sr,
-        sy * cp * cr - cy * sp * sr,
-    )

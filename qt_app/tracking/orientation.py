@@ -9,25 +9,26 @@ from __future__ import annotations
 
 import math
 
+from qt_app.angles import quaternion as from_angles
+
+__all__ = [
+    "STRAIGHT",
+    "Angles",
+    "Front",
+    "Quaternion",
+    "after",
+    "from_angles",
+    "inverse",
+    "to_angles",
+    "unit",
+]
+
 Quaternion = tuple[float, float, float, float]
 Angles = tuple[float, float, float]
 
 STRAIGHT: Quaternion = (1.0, 0.0, 0.0, 0.0)
 # Nearer to straight up or down than this, yaw and roll are one turn: all of it is called yaw.
 _POLE = 1.0 - 1e-9
-
-
-def from_angles(yaw: float, pitch: float, roll: float) -> Quaternion:
-    """The unit quaternion of yaw, pitch and roll in radians."""
-    cy, sy = math.cos(yaw / 2), math.sin(yaw / 2)
-    cp, sp = math.cos(pitch / 2), -math.sin(pitch / 2)
-    cr, sr = math.cos(roll / 2), math.sin(roll / 2)
-    return (
-        cy * cp * cr + sy * sp * sr,
-        cy * cp * sr - sy * sp * cr,
-        cy * sp * cr + sy * cp * sr,
-        sy * cp * cr - cy * sp * sr,
-    )
 
 
 def to_angles(turn: Quaternion) -> Angles:
