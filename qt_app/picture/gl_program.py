@@ -40,6 +40,8 @@ _COLOR_BUFFER_BIT, _RENDERER = 0x4000, 0x1F01
 # no more than that to show.
 _BY_CPU = ("llvmpipe", "softpipe", "swrast", "swiftshader", "gdi generic", "basic render")
 _DEAR, _AFFORDABLE = 300_000, 230_000
+# Points they may look up for one view: small views take several per pixel.
+_MOST_POINTS = 640_000
 
 # Texture units, in this order.
 _PLANES = ("luma_plane", "cb_plane", "cr_plane")
@@ -161,7 +163,7 @@ class SphereProgram:
     ) -> Shader:
         number, angular = projection_number(projection)
         samples = 1 if projection is None else samples_per_pixel(projection, scene.fov, width)
-        while self.by_cpu and samples > 1 and samples**2 * width * height > _DEAR:
+        while self.by_cpu and samples > 1 and samples**2 * width * height > _MOST_POINTS:
             samples -= 1
         variant = Variant(
             number,

@@ -212,15 +212,15 @@ class SoundClient:
         block.
         """
         if len(orientation) == 3:
-            quaternion = quaternion(*orientation)
+            turn = quaternion(*orientation)
         else:
             w, x, y, z = orientation
             size = math.sqrt(w * w + x * x + y * y + z * z)
             if not (math.isfinite(size) and size > 0):
                 return  # a tracker's nonsense moves nothing
-            quaternion = (w / size, x / size, y / size, z / size)
-        if all(map(math.isfinite, quaternion)):
-            self._shared.write_orientation(*quaternion)
+            turn = (w / size, x / size, y / size, z / size)
+        if all(map(math.isfinite, turn)):
+            self._shared.write_orientation(*turn)
 
     def position(self) -> float:
         """What is heard now, in seconds on the time line.

@@ -40,11 +40,9 @@ def start_display() -> str | None:
         server.wait()
         return "Xvfb did not start"
 
-    def stop() -> None:
-        server.terminate()
-        server.wait()
-
-    atexit.register(stop)
+    if dies_with_us() is None:
+        atexit.register(server.terminate)
+    # Elsewhere it ends after this process: Qt would end it with an error if it went before.
     os.environ["OMNIAUDIO_TEST_DISPLAY"] = os.environ["DISPLAY"] = f":{number}"
     os.environ["QT_QPA_PLATFORM"] = "xcb"
     os.environ["LIBGL_ALWAYS_SOFTWARE"] = "1"

@@ -171,7 +171,7 @@ def test_everything_has_a_name_and_can_be_reached_by_keyboard(panel: TakesPanel)
 
 
 def test_a_grid_of_takes(qtbot: QtBot) -> None:
-    dialog = TakeGridDialog(ClipSettings(seed=3, mix=0.25), default_cfg=5.0)
+    dialog = TakeGridDialog(ClipSettings(seed=3, seed_locked=True, mix=0.25), default_cfg=5.0)
     qtbot.addWidget(dialog)
     dialog.show()
     assert [(one.seed, one.cfg) for one in dialog.chosen()] == [(s, 5.0) for s in (3, 4, 5, 6)]
