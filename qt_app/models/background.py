@@ -10,6 +10,8 @@ from typing import Any
 
 from PyQt6.QtCore import QCoreApplication, QDeadlineTimer, QObject, pyqtSignal, pyqtSlot
 
+from qt_app.yielding import yield_to_window
+
 _Job = tuple[Callable[[], Any], Callable[[Any], None] | None, Callable[[Exception], None] | None]
 
 
@@ -68,6 +70,7 @@ class Background(QObject):
         self._jobs.put(None)
 
     def _work(self) -> None:
+        yield_to_window()
         while (item := self._jobs.get()) is not None:
             job, done, failed = item
             try:

@@ -18,6 +18,7 @@ from qt_app.picture.buffer import Entry, FrameBuffer
 from qt_app.picture.clip import ShownClip
 from qt_app.picture.frames import Picture, PictureMaker
 from qt_app.picture.reader import VideoReader
+from qt_app.yielding import yield_to_window
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -192,6 +193,7 @@ class _DecoderThread:
     # --- the thread's side ---
 
     def _run(self) -> None:
+        yield_to_window()
         while True:
             with self._changed:
                 while not (self._closing or self._opening or self._has_work()):
