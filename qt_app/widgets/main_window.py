@@ -318,7 +318,7 @@ class MainWindow(QMainWindow):
             self.resize(min(1440, room.width() - 40), min(900, room.height() - 60))
             self.resizeDocks([self.library_dock], [240], Qt.Orientation.Horizontal)
             self.resizeDocks([self.settings_dock], [330], Qt.Orientation.Horizontal)
-            self.resizeDocks([self.queue_dock], [130], Qt.Orientation.Vertical)
+            self.resizeDocks([self.queue_dock], [185], Qt.Orientation.Vertical)
         if preferences.window_state:
             self.restoreState(preferences.window_state, STATE_VERSION)
 
