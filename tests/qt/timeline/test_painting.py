@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PyQt6.QtCore import QPoint
 from PyQt6.QtGui import QImage
+from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -45,8 +46,9 @@ def long_timeline(qtbot: QtBot, hour: FieldSummary) -> TimelineWidget:
 
 
 def settle() -> None:
-    for _ in range(5):
-        QApplication.processEvents()
+    """Until what was asked for is painted: Qt does so some milliseconds later."""
+    QTest.qWait(25)
+    QApplication.processEvents()
 
 
 class Work:
@@ -136,7 +138,7 @@ def test_the_cache_does_not_grow_without_end(long_timeline: TimelineWidget) -> N
     model = long_timeline.model
     for step in range(120):
         model.set_view(model.view.showing(10.0 * step, 10.0 * step + 30.0 + step))
-        QApplication.processEvents()
+        settle()
     tiles = long_timeline.waveform.tiles
     assert tiles.held_pixels <= tiles.limit
     assert tiles.made > 300
