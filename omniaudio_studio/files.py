@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from omniaudio_studio.cancel import Cancel
 from omniaudio_studio.errors import (
     MissingFileError,
     OmniAudioError,
     OutputError,
     OutputExistsError,
 )
+
+HASH_BLOCK = 1 << 20  # bytes
 
 _temporary: set[Path] = set()
 
@@ -133,3 +137,14 @@ def reason(error: OSError) -> str:
     if error.errno == errno.ENAMETOOLONG:
         return "the name is too long; choose a shorter one"
     return error.strerror or str(error)
+
+
+def file_sha256(path: Path, cancel: Cancel | None = None) -> str:
+    """SHA-256 of a file in hexadecimal, read in blocks; ``cancel`` is looked at between them."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(HASH_BLOCK):
+            if cancel is not None:
+                cancel.check()
+            digest.update(block)
+    return digest.hexdigest()

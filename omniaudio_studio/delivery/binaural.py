@@ -18,14 +18,12 @@ from omniaudio_studio import __version__
 from omniaudio_studio.cancel import Cancel
 from omniaudio_studio.delivery.measure import checked_blocks
 from omniaudio_studio.errors import MediaError, OptionError
-from omniaudio_studio.files import check_output, written_whole
+from omniaudio_studio.files import check_output, file_sha256, written_whole
 from omniaudio_studio.foa.binaural import BinauralFilters, TrackRenderer, default_filters
 from omniaudio_studio.foa.convention import CONVENTIONS
 
 KIND = "omniaudio-binaural"
 SCHEMA_VERSION = 1
-
-_HASH_BLOCK = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -230,7 +228,7 @@ def _described(
     def file(path: Path | None) -> dict[str, str] | None:
         if path is None:
             return None
-        return {"path": str(path.absolute()), "sha256": _sha256(path, cancel)}
+        return {"path": str(path.absolute()), "sha256": file_sha256(path, cancel)}
 
     return {
         "kind": KIND,
@@ -251,7 +249,7 @@ def _described(
         },
         "output": {
             "name": request.output.name,
-            "sha256": _sha256(wav, cancel),
+            "sha256": file_sha256(wav, cancel),
             "rate": result.rate,
             "samples": result.samples,
             "peak": result.peak,
@@ -264,13 +262,3 @@ def _described(
         },
         "seconds": round(result.seconds, 3),
     }
-
-
-def _sha256(path: Path, cancel: Cancel | None) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_HASH_BLOCK):
-            if cancel is not None:
-                cancel.check()
-            digest.update(block)
-    return digest.hexdigest()

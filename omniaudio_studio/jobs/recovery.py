@@ -6,7 +6,6 @@ or between the last of them and the queue's note of it. The outputs and their si
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from contextlib import suppress
@@ -14,12 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from omniaudio_studio.files import file_sha256
 from omniaudio_studio.jobs.outputs import TakeFiles, all_outputs, take_files
 from omniaudio_studio.jobs.request import GenerateRequest
 from omniaudio_studio.jobs.staging import PART, WHOLE, finish
 
 _CLOCK_SECONDS = 3.0  # coarse timestamps of some file systems
-_BLOCK = 1 << 20  # bytes
 _PROBE = re.compile(rf"\.[0-9a-f]{{12}}{re.escape(PART)}")  # see `files.check_output`
 
 
@@ -98,7 +97,7 @@ def _result(request: GenerateRequest, since: float | None) -> dict[str, Any] | N
                 return None
             if not all(path.is_file() for path in files.all()):
                 return None
-            if _sha256(files.wav) != sidecar["output"]["sha256"]:
+            if file_sha256(files.wav) != sidecar["output"]["sha256"]:
                 return None
             takes.append(_take(files, sidecar))
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -160,11 +159,3 @@ def _whole(takes: list[dict[str, Any]], sidecar: dict[str, Any]) -> dict[str, An
         "warnings": list(sidecar["warnings"]),
         "realtime": duration * len(takes) / max(sound_seconds, 1e-9),
     }
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

@@ -15,7 +15,7 @@ from omniaudio_studio.engine.cancel import CancelToken
 from omniaudio_studio.engine.plan import GenerationSettings, range_samples
 from omniaudio_studio.engine.progress import Progress
 from omniaudio_studio.errors import BundleError, MediaError
-from omniaudio_studio.files import check_output
+from omniaudio_studio.files import check_output, file_sha256
 from omniaudio_studio.jobs.outputs import TakeFiles, take_files
 from omniaudio_studio.jobs.request import GenerateRequest
 from omniaudio_studio.jobs.rerolling import Reroll, plan_reroll, surroundings
@@ -23,7 +23,6 @@ from omniaudio_studio.jobs.result import Preview, RunResult, TakeResult
 from omniaudio_studio.jobs.sidecar import (
     Reproduction,
     describe,
-    file_sha256,
     write_sidecar,
 )
 from omniaudio_studio.jobs.splicing import splice

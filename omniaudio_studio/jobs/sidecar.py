@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 from collections.abc import Mapping
@@ -12,18 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from omniaudio_studio import __version__
 from omniaudio_studio.errors import MissingFileError, OptionError
+from omniaudio_studio.files import file_sha256
 from omniaudio_studio.jobs.request import GenerateRequest
 from omniaudio_studio.jobs.treatment import Treatment
 
 if TYPE_CHECKING:
     from omniaudio_studio.bundles.bundle import Bundle
-    from omniaudio_studio.engine.cancel import CancelToken
     from omniaudio_studio.jobs.result import RunResult, TakeResult
     from omniaudio_studio.media.probe import ClipInfo
 
 SCHEMA_VERSION = 1
 KIND = "omniaudio-sidecar"
-HASH_BLOCK = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -42,17 +40,6 @@ class Reproduction:
     base_sha256: str | None
     provider: str
     base_treatment: Treatment | None = None
-
-
-def file_sha256(path: Path, cancel: CancelToken | None = None) -> str:
-    """SHA-256 of a file in hexadecimal, read in blocks."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(HASH_BLOCK):
-            if cancel is not None:
-                cancel.check()
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def describe(

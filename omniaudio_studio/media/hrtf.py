@@ -6,7 +6,6 @@ cache, so that players need neither.
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from omniaudio_studio.errors import (
     MissingFileError,
     OutputError,
 )
-from omniaudio_studio.files import reason, written_whole
+from omniaudio_studio.files import file_sha256, reason, written_whole
 from omniaudio_studio.foa.binaural_filters import BinauralFilters, resample_filter
 from omniaudio_studio.foa.encoding import direction_vector
 from omniaudio_studio.foa.magls import magnitude_least_squares
@@ -125,7 +124,7 @@ def cached_hrtf(path: str | Path) -> Path:
     file = Path(path)
     check_file(file)
     folder = Path(platformdirs.user_cache_dir("omniaudio-studio", appauthor=False)) / "hrtf"
-    kept = folder / f"{_sha256(file)}-{_DESIGN}.npz"
+    kept = folder / f"{file_sha256(file)}-{_DESIGN}.npz"
     with suppress(MissingFileError, MediaError):  # not there, or damaged: made again
         BinauralFilters.load(kept)
         with suppress(OSError):
@@ -303,11 +302,6 @@ def _text(value: Any) -> str:
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     return " ".join(value.split()) if isinstance(value, str) else ""
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _forget_old(folder: Path) -> None:
