@@ -19,6 +19,7 @@ from PyQt6.QtCore import QTimer
 from PyQt6.QtGui import QSurfaceFormat
 from PyQt6.QtWidgets import QApplication
 
+from omniaudio_studio.jobs.environments import announce
 from qt_app.single import SingleInstance
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def main(paths: Sequence[str] = (), *, software_view: bool = False) -> int:
             file=sys.stderr,
         )
         return 2
+    announce(folder=folder.parent)
     window = open_window(folder, software_view=software_view)
     _report_errors_to(window)
     _end_on_signals(app, window)
