@@ -9,13 +9,25 @@ Units: seconds from the clip's first video frame, degrees for angles, hertz for 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from omniaudio_studio.errors import OptionError
+from omniaudio_studio.jobs.checks import (
+    check_choice,
+    check_deliverables,
+    check_flag,
+    check_integer,
+    check_number,
+    check_path,
+    check_version,
+    check_wav,
+    described,
+    plain,
+    refuse_unknown,
+)
 
 SCHEMA_VERSION = 1
 
@@ -24,7 +36,7 @@ STEREO_LAYOUTS = ("auto", "mono", "top-bottom", "left-right")
 SAMPLERS = ("euler",)
 DEVICES = ("auto", "cpu", "cuda", "directml", "coreml")
 SUBTYPES = ("float32", "pcm24")
-DELIVERABLES = ("wav", "overlay", "plot")
+DELIVERABLES = ("wav", "binaural", "overlay", "plot")
 
 MAX_SEED = 2**64 - 1
 MAX_STEPS = 1000
@@ -55,11 +67,11 @@ class Segment:
 
     def validate(self, label: str = "shot") -> None:
         """Check every value; raises OptionError with one line."""
-        _number(f"{label} start", self.start, minimum=0.0, unit=" s")
+        check_number(f"{label} start", self.start, minimum=0.0, unit=" s")
         if self.cfg is not None:
-            _number(f"{label} CFG", self.cfg, minimum=0.0, maximum=MAX_CFG)
+            check_number(f"{label} CFG", self.cfg, minimum=0.0, maximum=MAX_CFG)
         if self.seed is not None:
-            _integer(f"{label} seed", self.seed, 0, MAX_SEED)
+            check_integer(f"{label} seed", self.seed, 0, MAX_SEED)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""
@@ -70,9 +82,9 @@ class Segment:
         """Read one segment; unknown fields and wrong kinds raise OptionError."""
         if not isinstance(data, Mapping):
             raise OptionError(
-                f"{label}: expected an object with start, cfg and seed, found {_kind(data)}"
+                f"{label}: expected an object with start, cfg and seed, found {described(data)}"
             )
-        _refuse_unknown(label, data, ("start", "cfg", "seed"))
+        refuse_unknown(label, data, ("start", "cfg", "seed"))
         if "start" not in data:
             raise OptionError(f"{label}: start is missing; give it in seconds from the first frame")
         segment = cls(start=data["start"], cfg=data.get("cfg"), seed=data.get("seed"))
@@ -119,8 +131,9 @@ class GenerateRequest:
     mix
         Gain (linear, 0 to 10) of the camera's own sound as a bed under the generated field.
     deliverables
-        "wav" always; "overlay" adds the clip with the field's energy drawn over it, "plot" a
-        picture of direction and level over time.
+        "wav" always; "binaural" adds the take for headphones, the head facing the WAV's front,
+        "overlay" the clip with the field's energy drawn over it, "plot" a picture of direction and
+        level over time.
     overwrite
         Replace existing outputs.
     """
@@ -151,6 +164,8 @@ class GenerateRequest:
     overwrite: bool = False
     schema_version: int = SCHEMA_VERSION
 
+    KIND: ClassVar[str] = "generate"
+
     def __post_init__(self) -> None:
         # Front ends hand over strings and lists; inside they are always paths and tuples.
         for name in ("clip", "output", "base_take"):
@@ -175,52 +190,45 @@ class GenerateRequest:
         OptionError
             One line: expected, found, what to do.
         """
-        if self.schema_version != SCHEMA_VERSION:
-            raise OptionError(
-                f"the request has schema version {self.schema_version!r}, this program reads "
-                f"{SCHEMA_VERSION}; use the version of OmniAudio Studio that wrote it"
-            )
-        _path("clip", self.clip)
-        _path("output", self.output)
-        if self.output.suffix.lower() != ".wav":
-            raise OptionError(f"the output must be a .wav file, found {self.output.name!r}")
-        _choice("projection", self.projection, PROJECTIONS)
-        _choice("stereo", self.stereo, STEREO_LAYOUTS)
-        _number("start", self.start, minimum=0.0, unit=" s")
+        check_version(self.schema_version, SCHEMA_VERSION)
+        check_path("clip", self.clip)
+        check_wav("output", self.output)
+        check_choice("projection", self.projection, PROJECTIONS)
+        check_choice("stereo", self.stereo, STEREO_LAYOUTS)
+        check_number("start", self.start, minimum=0.0, unit=" s")
         if self.duration is not None:
-            _number("duration", self.duration, above=0.0, unit=" s")
+            check_number("duration", self.duration, above=0.0, unit=" s")
         if not isinstance(self.bundle, str) or not self.bundle:
             raise OptionError("bundle must be the name or path of a model bundle")
         if self.cfg is not None:
-            _number("cfg", self.cfg, minimum=0.0, maximum=MAX_CFG)
-        _integer("seed", self.seed, 0, MAX_SEED)
+            check_number("cfg", self.cfg, minimum=0.0, maximum=MAX_CFG)
+        check_integer("seed", self.seed, 0, MAX_SEED)
         if self.steps is not None:
-            _integer("steps", self.steps, 1, MAX_STEPS)
-        _choice("sampler", self.sampler, SAMPLERS)
-        _integer("takes", self.takes, 1, MAX_TAKES)
-        _number("yaw", self.yaw, minimum=-360.0, maximum=360.0, unit=" degrees")
+            check_integer("steps", self.steps, 1, MAX_STEPS)
+        check_choice("sampler", self.sampler, SAMPLERS)
+        check_integer("takes", self.takes, 1, MAX_TAKES)
+        check_number("yaw", self.yaw, minimum=-360.0, maximum=360.0, unit=" degrees")
         if self.feature_rate is not None:
-            _number("feature rate", self.feature_rate, above=0.0, maximum=MAX_FEATURE_RATE)
-        _choice("device", self.device, DEVICES)
-        _integer("rate", self.rate, MIN_RATE, MAX_RATE)
-        _choice("subtype", self.subtype, SUBTYPES)
+            check_number("feature rate", self.feature_rate, above=0.0, maximum=MAX_FEATURE_RATE)
+        check_choice("device", self.device, DEVICES)
+        check_integer("rate", self.rate, MIN_RATE, MAX_RATE)
+        check_choice("subtype", self.subtype, SUBTYPES)
         if self.loudness is not None:
-            _number("loudness", self.loudness, minimum=-70.0, maximum=0.0, unit=" LUFS")
-        _number("mix", self.mix, minimum=0.0, maximum=MAX_MIX)
-        if not isinstance(self.overwrite, bool):
-            raise OptionError(f"overwrite must be true or false, found {_kind(self.overwrite)}")
+            check_number("loudness", self.loudness, minimum=-70.0, maximum=0.0, unit=" LUFS")
+        check_number("mix", self.mix, minimum=0.0, maximum=MAX_MIX)
+        check_flag("overwrite", self.overwrite)
         self._validate_segments()
         self._validate_base()
-        self._validate_deliverables()
+        check_deliverables(self.deliverables, DELIVERABLES)
         return self
 
     def _validate_segments(self) -> None:
         if not isinstance(self.segments, tuple):
-            raise OptionError(f"segments must be a list of shots, found {_kind(self.segments)}")
+            raise OptionError(f"segments must be a list of shots, found {described(self.segments)}")
         previous = -1.0
         for number, segment in enumerate(self.segments, 1):
             if not isinstance(segment, Segment):
-                raise OptionError(f"shot {number} must be a Segment, found {_kind(segment)}")
+                raise OptionError(f"shot {number} must be a Segment, found {described(segment)}")
             segment.validate(f"shot {number}")
             if segment.start <= previous:
                 raise OptionError(
@@ -234,21 +242,13 @@ class GenerateRequest:
             raise OptionError("base_take and base_range belong together; give both or neither")
         if self.base_take is None or self.base_range is None:
             return
-        _path("base_take", self.base_take)
+        check_path("base_take", self.base_take)
         if not isinstance(self.base_range, tuple) or len(self.base_range) != 2:
             raise OptionError("base_range must be two times in seconds: start and end")
         if self.loudness is not None:
             raise OptionError("a part rolled again keeps its take's level; leave loudness out")
-        _number("base_range start", self.base_range[0], minimum=0.0, unit=" s")
-        _number("base_range end", self.base_range[1], above=self.base_range[0], unit=" s")
-
-    def _validate_deliverables(self) -> None:
-        if not isinstance(self.deliverables, tuple) or "wav" not in self.deliverables:
-            raise OptionError('deliverables must be a list with "wav" in it')
-        for name in self.deliverables:
-            _choice("deliverable", name, DELIVERABLES)
-        if len(set(self.deliverables)) != len(self.deliverables):
-            raise OptionError("deliverables must not name one thing twice")
+        check_number("base_range start", self.base_range[0], minimum=0.0, unit=" s")
+        check_number("base_range end", self.base_range[1], above=self.base_range[0], unit=" s")
 
     def for_take(self, index: int) -> GenerateRequest:
         """The request that makes take ``index`` (from 0) alone: seeds are raised by ``index``.
@@ -275,17 +275,7 @@ class GenerateRequest:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON; paths as text."""
-        data: dict[str, Any] = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, Path):
-                value = str(value)
-            elif field.name == "segments":
-                value = [segment.as_dict() for segment in value]
-            elif isinstance(value, tuple):
-                value = list(value)
-            data[field.name] = value
-        return data
+        return {field.name: plain(getattr(self, field.name)) for field in fields(self)}
 
     @classmethod
     def from_dict(cls, data: Any) -> GenerateRequest:
@@ -297,22 +287,17 @@ class GenerateRequest:
             For another schema version, an unknown or missing field, or a value out of range.
         """
         if not isinstance(data, Mapping):
-            raise OptionError(f"a request must be an object, found {_kind(data)}")
-        version = data.get("schema_version")
-        if version != SCHEMA_VERSION or isinstance(version, bool):
-            # Said before unknown fields: a newer version is why they are unknown.
-            raise OptionError(
-                f"the request has schema version {version!r}, this program reads "
-                f"{SCHEMA_VERSION}; use the version of OmniAudio Studio that wrote it"
-            )
-        _refuse_unknown("the request", data, tuple(field.name for field in fields(cls)))
+            raise OptionError(f"a request must be an object, found {described(data)}")
+        # Said before unknown fields: a newer version is why they are unknown.
+        check_version(data.get("schema_version"), SCHEMA_VERSION)
+        refuse_unknown("the request", data, tuple(field.name for field in fields(cls)))
         for name in ("clip", "output"):
             if name not in data:
                 raise OptionError(f"the request has no {name}")
         values = dict(data)
         segments = values.get("segments", ())
         if isinstance(segments, str) or not isinstance(segments, Sequence):
-            raise OptionError(f"segments must be a list of shots, found {_kind(segments)}")
+            raise OptionError(f"segments must be a list of shots, found {described(segments)}")
         values["segments"] = tuple(
             Segment.from_dict(item, f"shot {number}") for number, item in enumerate(segments, 1)
         )
@@ -334,84 +319,3 @@ class GenerateRequest:
 
 def _shifted(seed: int, index: int) -> int:
     return (seed + index) % (MAX_SEED + 1)
-
-
-def _number(
-    name: str,
-    value: Any,
-    *,
-    minimum: float | None = None,
-    maximum: float | None = None,
-    above: float | None = None,
-    unit: str = "",
-) -> None:
-    """Refuse what is no finite number within [minimum, maximum] and greater than ``above``."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise OptionError(f"{name} must be a number, found {_kind(value)}")
-    if isinstance(value, int) and abs(value) > 2**1000:
-        raise OptionError(f"{name} is a number beyond all use; give a smaller one")
-    if minimum is not None and maximum is not None:
-        wanted = f"from {minimum:g} to {maximum:g}{unit}"
-    elif above is not None:
-        wanted = f"greater than {above:g}{unit}"
-        if maximum is not None:
-            wanted += f" and at most {maximum:g}{unit}"
-    elif minimum is not None:
-        wanted = f"at least {minimum:g}{unit}"
-    else:
-        wanted = "finite"
-    inside = (
-        math.isfinite(value)
-        and (minimum is None or value >= minimum)
-        and (maximum is None or value <= maximum)
-        and (above is None or value > above)
-    )
-    if not inside:
-        raise OptionError(f"{name} must be a number {wanted}, found {value:g}")
-
-
-def _integer(name: str, value: Any, minimum: int, maximum: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise OptionError(f"{name} must be a whole number, found {_kind(value)}")
-    if not minimum <= value <= maximum:
-        top = "2^64 - 1" if maximum == MAX_SEED else str(maximum)
-        raise OptionError(f"{name} must be a whole number from {minimum} to {top}, found {value}")
-
-
-def _choice(name: str, value: Any, choices: Sequence[str]) -> None:
-    if not isinstance(value, str) or value not in choices:
-        raise OptionError(f"{name} must be one of {', '.join(choices)}; found {value!r}")
-
-
-def _path(name: str, value: Any) -> None:
-    if not isinstance(value, Path):
-        raise OptionError(f"{name} must be a path, found {_kind(value)}")
-    if "\0" in str(value):
-        raise OptionError(f"{name} must be a path without NUL characters")
-    if not value.name:
-        raise OptionError(f"{name} must name a file, found {str(value)!r}")
-
-
-def _refuse_unknown(label: str, data: Mapping[Any, Any], known: Sequence[str]) -> None:
-    unknown = [str(key) for key in data if key not in known]
-    if unknown:
-        raise OptionError(
-            f"{label} has an unknown field {unknown[0]!r}; known are {', '.join(known)}"
-        )
-
-
-def _kind(value: Any) -> str:
-    """What was found, in a user's words and on one line."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return f"the text {value[:40]!r}"
-    if isinstance(value, int | float):
-        return f"the number {value}"
-    if isinstance(value, list | tuple):
-        return "a list"
-    if isinstance(value, Mapping):
-        return "an object"
-    return f"a {type(value).__name__}"

@@ -1,0 +1,139 @@
+"""Checks of values that requests carry; each refusal is one line. Standard library only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omniaudio_studio.errors import OptionError
+
+
+def check_number(
+    name: str,
+    value: Any,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    above: float | None = None,
+    unit: str = "",
+) -> None:
+    """Refuse what is no finite number within [minimum, maximum] and greater than ``above``.
+
+    Like every check here it raises OptionError, one line that begins with ``name``.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise OptionError(f"{name} must be a number, found {described(value)}")
+    if isinstance(value, int) and abs(value) > 2**1000:
+        raise OptionError(f"{name} is a number beyond all use; give a smaller one")
+    if minimum is not None and maximum is not None:
+        wanted = f"from {minimum:g} to {maximum:g}{unit}"
+    elif above is not None:
+        wanted = f"greater than {above:g}{unit}"
+        if maximum is not None:
+            wanted += f" and at most {maximum:g}{unit}"
+    elif minimum is not None:
+        wanted = f"at least {minimum:g}{unit}"
+    else:
+        wanted = "finite"
+    inside = (
+        math.isfinite(value)
+        and (minimum is None or value >= minimum)
+        and (maximum is None or value <= maximum)
+        and (above is None or value > above)
+    )
+    if not inside:
+        raise OptionError(f"{name} must be a number {wanted}, found {value:g}")
+
+
+def check_integer(name: str, value: Any, minimum: int, maximum: int) -> None:
+    """Refuse what is no whole number from ``minimum`` to ``maximum``."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise OptionError(f"{name} must be a whole number, found {described(value)}")
+    if not minimum <= value <= maximum:
+        top = "2^64 - 1" if maximum == 2**64 - 1 else str(maximum)
+        raise OptionError(f"{name} must be a whole number from {minimum} to {top}, found {value}")
+
+
+def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
+    """Refuse what is none of the ``choices``."""
+    if not isinstance(value, str) or value not in choices:
+        raise OptionError(f"{name} must be one of {', '.join(choices)}; found {value!r}")
+
+
+def check_flag(name: str, value: Any) -> None:
+    """Refuse what is neither true nor false."""
+    if not isinstance(value, bool):
+        raise OptionError(f"{name} must be true or false, found {described(value)}")
+
+
+def check_path(name: str, value: Any) -> None:
+    """Refuse what is no path of a file; the file system is not touched."""
+    if not isinstance(value, Path):
+        raise OptionError(f"{name} must be a path, found {described(value)}")
+    if "\0" in str(value):
+        raise OptionError(f"{name} must be a path without NUL characters")
+    if not value.name:
+        raise OptionError(f"{name} must name a file, found {str(value)!r}")
+
+
+def check_wav(name: str, value: Any) -> None:
+    """Refuse what is no path of a WAV file."""
+    check_path(name, value)
+    if value.suffix.lower() != ".wav":
+        raise OptionError(f"the {name} must be a .wav file, found {value.name!r}")
+
+
+def check_version(value: Any, version: int) -> None:
+    """Refuse a request of another schema version than ``version``."""
+    if value != version or isinstance(value, bool):
+        raise OptionError(
+            f"the request has schema version {value!r}, this program reads {version}; use the "
+            "version of OmniAudio Studio that wrote it"
+        )
+
+
+def check_deliverables(value: Any, known: Sequence[str]) -> None:
+    """Refuse what is no tuple of ``known`` names, each at most once and "wav" among them."""
+    if not isinstance(value, tuple) or "wav" not in value:
+        raise OptionError('deliverables must be a list with "wav" in it')
+    for name in value:
+        check_choice("deliverable", name, known)
+    if len(set(value)) != len(value):
+        raise OptionError("deliverables must not name one thing twice")
+
+
+def refuse_unknown(label: str, data: Mapping[Any, Any], known: Sequence[str]) -> None:
+    """Refuse fields that nobody would read."""
+    unknown = [str(key) for key in data if key not in known]
+    if unknown:
+        raise OptionError(
+            f"{label} has an unknown field {unknown[0]!r}; known are {', '.join(known)}"
+        )
+
+
+def plain(value: Any) -> Any:
+    """A request's value as JSON has it: paths as text, tuples as lists, parts as objects."""
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, tuple):
+        return [plain(item) for item in value]
+    return value.as_dict() if hasattr(value, "as_dict") else value
+
+
+def described(value: Any) -> str:
+    """What was found, in a user's words and on one line."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return f"the text {value[:40]!r}"
+    if isinstance(value, int | float):
+        return f"the number {value}"
+    if isinstance(value, list | tuple):
+        return "a list"
+    if isinstance(value, Mapping):
+        return "an object"
+    return f"a {type(value).__name__}"
