@@ -62,6 +62,7 @@ def batch(
     takes: options.Takes = None,
     device: options.Device = None,
     feature_rate: options.FeatureRate = None,
+    binaural: options.Binaural = False,
     overlay: options.Overlay = False,
     plot: options.Plot = False,
     overwrite: options.Overwrite = False,
@@ -89,6 +90,7 @@ def batch(
         takes=takes,
         device=device,
         feature_rate=feature_rate,
+        binaural=binaural,
         overlay=overlay,
         plot=plot,
     )

@@ -66,6 +66,7 @@ def generate(
     ] = None,
     device: options.Device = None,
     feature_rate: options.FeatureRate = None,
+    binaural: options.Binaural = False,
     overlay: options.Overlay = False,
     plot: options.Plot = False,
     overwrite: options.Overwrite = False,
@@ -95,6 +96,7 @@ def generate(
         base_range=None if base_range is None else _seconds_range(base_range),
         device=device,
         feature_rate=feature_rate,
+        binaural=binaural,
         overlay=overlay,
         plot=plot,
     )
@@ -144,6 +146,8 @@ def show_result(result: RunResult, *, as_json: bool) -> None:
     for take in result.takes:
         print(f"{take.wav}  {seconds_text(result.duration)}, {result.rate} Hz, AmbiX (W Y Z X)")
         print(f"{take.sidecar}  how to make it again")
+        if take.binaural is not None:
+            print(f"{take.binaural}  for headphones")
         if take.overlay is not None:
             print(f"{take.overlay}  the sound field over the picture")
         if take.plot is not None:

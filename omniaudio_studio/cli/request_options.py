@@ -46,14 +46,20 @@ FeatureRate = Annotated[float | None, typer.Option(help="Pictures per second tha
 Overlay = Annotated[
     bool, typer.Option("--overlay", help="Also OUT.overlay.mp4: the energy over the picture.")
 ]
+Binaural = Annotated[
+    bool, typer.Option("--binaural", help="Also OUT.binaural.wav: stereo, for headphones.")
+]
 Plot = Annotated[bool, typer.Option("--plot", help="Also OUT.png: direction and level over time.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
 
 
-def given(*, overlay: bool = False, plot: bool = False, **values: Any) -> dict[str, Any]:
+def given(
+    *, binaural: bool = False, overlay: bool = False, plot: bool = False, **values: Any
+) -> dict[str, Any]:
     """The fields of a request that were asked for on the command line; the others have defaults."""
     chosen = {name: value for name, value in values.items() if value is not None}
-    extra = [name for name, wanted in (("overlay", overlay), ("plot", plot)) if wanted]
+    asked = (("binaural", binaural), ("overlay", overlay), ("plot", plot))
+    extra = [name for name, wanted in asked if wanted]
     if extra:
         chosen["deliverables"] = ("wav", *extra)
     return chosen

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,7 +20,11 @@ from omniaudio_studio.delivery.measure import checked_blocks
 from omniaudio_studio.errors import MediaError, OptionError
 from omniaudio_studio.files import check_output, file_sha256, written_whole
 from omniaudio_studio.foa.binaural import BinauralFilters, TrackRenderer, default_filters
+from omniaudio_studio.foa.binaural_track import HeadTrack
 from omniaudio_studio.foa.convention import CONVENTIONS
+
+if TYPE_CHECKING:
+    from omniaudio_studio.media.audio import FoaReader
 
 KIND = "omniaudio-binaural"
 SCHEMA_VERSION = 1
@@ -151,7 +155,6 @@ def render_file(
     """
     from omniaudio_studio.media.audio import FoaReader
     from omniaudio_studio.media.head_track import read_head_track
-    from omniaudio_studio.media.wav import WavWriter
 
     request = request.validate()
     check_output(request.output, overwrite=overwrite)
@@ -159,34 +162,25 @@ def render_file(
     begun = time.monotonic()
     head = np.radians([request.yaw, request.pitch, request.roll])
     track: Any = (0.0, *head) if request.track is None else read_head_track(request.track)
-    peak = 0.0
     with FoaReader(request.field, request.convention) as reader:
         rate = reader.rate
         filters = _filters(request, rate)
-        renderer = TrackRenderer(filters, rate, track)
-        total = (reader.frames or 0) / rate
-        started = time.monotonic()  # reading a SOFA file says nothing of the pace from here on
         with (
             written_whole(request.record, overwrite=overwrite) as record,
             written_whole(request.output, overwrite=overwrite) as wav,
         ):
-            with WavWriter(wav, rate, 2) as writer:
-                for block in checked_blocks(reader, cancel):
-                    ears = np.empty((2, block.shape[1]), dtype=np.float32)
-                    renderer.process(block, ears)
-                    writer.write(ears)
-                    peak = max(peak, float(np.abs(ears).max(initial=0.0)))
-                    if progress is not None:
-                        progress(_progress(writer.frames / rate, total, started))
+            samples, peak = render_reader(
+                reader, wav, filters, track, progress=progress, cancel=cancel
+            )
             if cancel is not None:
                 cancel.check()
-            if not writer.frames:
+            if not samples:
                 raise MediaError(f"{request.field} holds no samples; export it again")
             result = BinauralResult(
                 output=request.output,
                 record=request.record,
                 rate=rate,
-                samples=writer.frames,
+                samples=samples,
                 peak=peak,
                 convention=reader.convention,
                 filters=filters.name,
@@ -200,6 +194,55 @@ def render_file(
                 encoding="utf-8",
             )
     return result
+
+
+def render_reader(
+    reader: FoaReader,
+    wav: Path,
+    filters: BinauralFilters,
+    track: HeadTrack | None = None,
+    *,
+    progress: Callable[[BinauralProgress], None] | None = None,
+    cancel: Cancel | None = None,
+) -> tuple[int, float]:
+    """Render all of a field into a stereo float32 WAV of its rate and length, in flat memory.
+
+    Parameters
+    ----------
+    reader : FoaReader
+        The field.
+    wav : Path
+        Written to directly.
+    filters : BinauralFilters
+        At any rate.
+    track : HeadTrack, optional
+        As for `foa.binaural.TrackRenderer`; without one the head looks ahead.
+
+    Returns
+    -------
+    int, float
+        Samples per channel, and the largest value (linear).
+
+    Raises
+    ------
+    MediaError, OutputError, Cancelled
+        If the field cannot be read or the file not written, or ``cancel`` said so.
+    """
+    from omniaudio_studio.media.wav import WavWriter
+
+    rate, peak = reader.rate, 0.0
+    renderer = TrackRenderer(filters, rate, track)
+    total = (reader.frames or 0) / rate
+    begun = time.monotonic()
+    with WavWriter(wav, rate, 2) as writer:
+        for block in checked_blocks(reader, cancel):
+            ears = np.empty((2, block.shape[1]), dtype=np.float32)
+            renderer.process(block, ears)
+            writer.write(ears)
+            peak = max(peak, float(np.abs(ears).max(initial=0.0)))
+            if progress is not None:
+                progress(_progress(writer.frames / rate, total, begun))
+    return writer.frames, peak
 
 
 def _filters(request: BinauralRequest, rate: int) -> BinauralFilters:

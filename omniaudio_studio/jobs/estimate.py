@@ -166,6 +166,8 @@ class JobClock:
 
     def heard(self, stage: str, done: float, total: float, eta: float | None, now: float) -> None:
         """Take in a progress report of the worker."""
+        if stage not in (*ENGINE_STAGES, "overlay"):
+            return  # short: it counts to the finishing
         share = done / total if total else 0.0
         part = "sound" if stage in ENGINE_STAGES else "overlay"
         self._marks.setdefault(part, now)

@@ -132,6 +132,7 @@ def _take(files: TakeFiles, sidecar: dict[str, Any]) -> dict[str, Any]:
     return {
         "wav": str(files.wav),
         "sidecar": str(files.sidecar),
+        "binaural": None if files.binaural is None else str(files.binaural),
         "overlay": None if files.overlay is None else str(files.overlay),
         "plot": None if files.plot is None else str(files.plot),
         "seed": sidecar["request"]["seed"],

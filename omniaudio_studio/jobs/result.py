@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+_PATHS = ("wav", "sidecar", "binaural", "overlay", "plot")
+
 
 @dataclass(frozen=True)
 class TakeResult:
@@ -13,6 +15,7 @@ class TakeResult:
 
     wav: Path
     sidecar: Path
+    binaural: Path | None
     overlay: Path | None
     plot: Path | None
     seed: int
@@ -61,12 +64,51 @@ class RunResult:
         """Plain data, ready for JSON."""
         data = asdict(self)
         for take in data["takes"]:
-            for name in ("wav", "sidecar", "overlay", "plot"):
-                take[name] = None if take[name] is None else str(take[name])
+            take.update(_as_text(take))
         data["takes"] = list(data["takes"])
         data["warnings"] = list(data["warnings"])
         data["realtime"] = self.realtime
         return data
+
+
+@dataclass(frozen=True)
+class DeliverResult:
+    """What a delivery made.
+
+    Attributes
+    ----------
+    samples, rate
+        Per channel of the WAV, and hertz; ``sha256`` is the WAV's.
+    peak
+        Largest value of the four channels, linear; above 1 only a float32 file holds it.
+    gain_db
+        What was applied to reach the loudness asked for.
+    duration, seconds
+        Seconds of sound, and of work.
+    """
+
+    wav: Path
+    sidecar: Path
+    binaural: Path | None
+    overlay: Path | None
+    plot: Path | None
+    samples: int
+    rate: int
+    sha256: str
+    peak: float
+    gain_db: float
+    duration: float
+    seconds: float
+    warnings: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, ready for JSON; ``kind`` tells it from a generation's."""
+        data = asdict(self)
+        return {"kind": "deliver", **data, **_as_text(data), "warnings": list(self.warnings)}
+
+
+def _as_text(data: dict[str, Any]) -> dict[str, str | None]:
+    return {name: None if data[name] is None else str(data[name]) for name in _PATHS}
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from omniaudio_studio.engine.plan import GenerationSettings, range_samples
 from omniaudio_studio.engine.progress import Progress
 from omniaudio_studio.errors import BundleError, MediaError
 from omniaudio_studio.files import check_output, file_sha256
+from omniaudio_studio.jobs.companions import write_binaural, write_plot
 from omniaudio_studio.jobs.outputs import TakeFiles, take_files
 from omniaudio_studio.jobs.request import GenerateRequest
 from omniaudio_studio.jobs.rerolling import Reroll, plan_reroll, surroundings
@@ -204,12 +205,14 @@ class _Job:
         sound_seconds = time.monotonic() - begun
         for files in self.files:
             self._write_overlay(info, files)
+            self._write_binaural(files)
             self._write_plot(files)
         clip_sha256 = hashing.result()
         takes = [
             TakeResult(
                 wav=files.wav,
                 sidecar=files.sidecar,
+                binaural=files.binaural,
                 overlay=files.overlay,
                 plot=files.plot,
                 seed=request.for_take(index).seed,
@@ -366,15 +369,14 @@ class _Job:
             cancel=self.cancel,
         )
 
-    def _write_plot(self, files: TakeFiles) -> None:
-        if files.plot is None:
-            return
-        from omniaudio_studio.delivery.measure import measure
-        from omniaudio_studio.delivery.plots import plot_measurement
+    def _write_binaural(self, files: TakeFiles) -> None:
+        if files.binaural is not None:
+            wav, binaural = self.staging.path(files.wav), self.staging.path(files.binaural)
+            write_binaural(wav, binaural, progress=self.progress, cancel=self.cancel)
 
-        wav = self.staging.path(files.wav)
-        measurement = measure(wav, "ambix", cancel=self.cancel)
-        plot_measurement(measurement, self.staging.path(files.plot))
+    def _write_plot(self, files: TakeFiles) -> None:
+        if files.plot is not None:
+            write_plot(self.staging.path(files.wav), self.staging.path(files.plot), self.cancel)
 
 
 def _difference(expected: Reproduction, provider: str) -> str:

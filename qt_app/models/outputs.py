@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
-from omniaudio_studio.jobs.outputs import all_outputs
+from omniaudio_studio.jobs.outputs import next_output as next_free
 from qt_app.models.settings import ClipSettings
 
 
@@ -19,7 +17,7 @@ def output_folder(clip: Path, settings: ClipSettings) -> Path:
 def next_output(clip: Path, settings: ClipSettings, taken: Callable[[Path], bool]) -> Path:
     """``<folder>/<stem>-take1.wav``, with the first number of which no file is there.
 
-    Looks at every file that the request would make: WAV, sidecar, overlay and plot of each take.
+    As `jobs.outputs.next_output`, in the folder that the settings name.
 
     Parameters
     ----------
@@ -35,11 +33,5 @@ def next_output(clip: Path, settings: ClipSettings, taken: Callable[[Path], bool
     OptionError
         If the settings are not valid.
     """
-    folder, number = output_folder(clip, settings), 0
-    request = settings.request(clip, folder / "take.wav")
-    while True:
-        number += 1
-        output = folder / f"{clip.stem}-take{number}.wav"
-        files = all_outputs(replace(request, output=output))
-        if not any(taken(path) or os.path.lexists(path) for path in files):
-            return output
+    folder = output_folder(clip, settings)
+    return next_free(folder, clip.stem, settings.request(clip, folder / "take.wav"), taken)

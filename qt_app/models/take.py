@@ -110,6 +110,7 @@ class Take:
         """All files that belong to it, the WAV first; those that were not made are missing."""
         return [
             self.wav,
+            self.wav.with_name(f"{self.wav.stem}.binaural.wav"),
             self.wav.with_name(f"{self.wav.stem}.overlay.mp4"),
             self.wav.with_suffix(".png"),
             self.sidecar,

@@ -103,6 +103,18 @@ def test_history_is_of_the_kind_then_of_the_bundle_then_of_anything() -> None:
     assert not History([same]).expected(PLAIN, None).measured
 
 
+def test_what_is_short_counts_to_the_finishing() -> None:
+    clock = JobClock(PLAIN, History().expected(PLAIN, 10.0), warm=True, now=0.0)
+    clock.heard("decoding", 10.0, 10.0, 0.0, now=5.0)
+    finishing = clock.progress(5.0)
+    clock.heard("binaural", 1.0, 10.0, 9.0, now=5.0)
+    assert clock.progress(5.0) == finishing
+    measured = clock.measured(now=6.0)
+    assert measured is not None
+    assert measured.overlay is None
+    assert measured.finishing == pytest.approx(0.1)
+
+
 def test_history_follows_a_machine_that_changes() -> None:
     history = History([Speed(kind_of(PLAIN), "starter", 4.0, 1.0, None, 0.1)])
     learned = None

@@ -28,7 +28,7 @@ def request_(small_clip: Path, tiny_bundle: Path, tmp_path: Path) -> GenerateReq
         bundle=str(tiny_bundle),
         device="cpu",
         takes=2,
-        deliverables=("wav", "plot"),
+        deliverables=("wav", "binaural", "plot"),
     )
 
 
@@ -116,12 +116,12 @@ def test_a_commit_that_was_interrupted_is_finished_and_the_job_done(
     begun = time.time()
     run_request(request_)
     finals = all_outputs(request_)
-    # Back to the moment after the second of six files came into place.
+    # Back to the moment after the second of eight files came into place.
     folder = tmp_path / f".out-{'cd' * 6}.whole"
     folder.mkdir()
     for final in finals[2:]:
         final.replace(folder / final.name)
-    assert len(finals) == 6
+    assert len(finals) == 8
     found = settle(request_, folder.with_suffix(".part"), begun)
     assert found is not None
     assert names(tmp_path) == {final.name for final in finals}

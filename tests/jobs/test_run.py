@@ -23,6 +23,7 @@ from omniaudio_studio.errors import (
     OptionError,
     OutputExistsError,
 )
+from omniaudio_studio.foa.binaural import render_binaural
 from omniaudio_studio.jobs.outputs import take_files
 from omniaudio_studio.jobs.request import GenerateRequest, Segment
 from omniaudio_studio.jobs.run import open_generator, run_request, with_shots
@@ -105,6 +106,27 @@ def test_the_sidecar_reproduces_the_sound_bit_for_bit(
         result = run_request(expected.request, expected=expected)
         assert again.read_bytes() == files.wav.read_bytes()
         assert result.warnings == ()
+
+
+def test_a_take_for_headphones_is_its_binaural_rendering(
+    request_: GenerateRequest, tmp_path: Path
+) -> None:
+    wanted = replace(request_, deliverables=("wav", "binaural"), takes=2, yaw=50.0, rate=44100)
+    result = run_request(wanted)
+    assert names(tmp_path) == {
+        "out.wav", "out.json", "out.binaural.wav",
+        "out-take2.wav", "out-take2.json", "out-take2.binaural.wav",
+    }  # fmt: skip
+    for take in result.takes:
+        assert take.binaural is not None
+        field, rate = soundfile.read(take.wav, dtype="float32")
+        ears, ears_rate = soundfile.read(take.binaural, dtype="float32")
+        assert (ears_rate, ears.shape) == (rate, (88200, 2))
+        np.testing.assert_allclose(ears, render_binaural(field.T, rate).T, atol=1e-6)
+    expected = reproduction(result.takes[1].sidecar, output=tmp_path / "again.wav")
+    run_request(expected.request, expected=expected)
+    again, before = tmp_path / "again.binaural.wav", tmp_path / "out-take2.binaural.wav"
+    assert again.read_bytes() == before.read_bytes()
 
 
 def test_a_loudness_that_peaks_forbid_is_told(request_: GenerateRequest) -> None:

@@ -1,0 +1,44 @@
+"""What goes beside a WAV that was just written, made from it: for headphones, and as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omniaudio_studio.cancel import Cancel
+
+if TYPE_CHECKING:
+    from omniaudio_studio.foa.binaural_track import HeadTrack
+
+
+def write_binaural(
+    wav: Path,
+    binaural: Path,
+    track: HeadTrack | None = None,
+    *,
+    progress: Callable[[Any], None] | None = None,
+    cancel: Cancel | None = None,
+) -> None:
+    """Render an AmbiX WAV for headphones, through the filters that ship.
+
+    Parameters
+    ----------
+    track
+        As for `foa.binaural.TrackRenderer`; without one the head faces the front of the file.
+    """
+    from omniaudio_studio.delivery.binaural import render_reader
+    from omniaudio_studio.foa.binaural import default_filters
+    from omniaudio_studio.media.audio import FoaReader
+
+    with FoaReader(wav, "ambix") as reader:
+        filters = default_filters(reader.rate)
+        render_reader(reader, binaural, filters, track, progress=progress, cancel=cancel)
+
+
+def write_plot(wav: Path, plot: Path, cancel: Cancel | None = None) -> None:
+    """Draw direction and level of an AmbiX WAV over time, as PNG."""
+    from omniaudio_studio.delivery.measure import measure
+    from omniaudio_studio.delivery.plots import plot_measurement
+
+    plot_measurement(measure(wav, "ambix", cancel=cancel), plot)
