@@ -16,6 +16,7 @@ from typing import Any
 
 from omniaudio_studio.errors import WorkerError
 from omniaudio_studio.jobs import protocol
+from omniaudio_studio.jobs.deliver_request import DeliverRequest
 from omniaudio_studio.jobs.line_process import CLOSE_SECONDS, LOWEST_PRIORITY, LineProcess
 from omniaudio_studio.jobs.protocol import Event
 from omniaudio_studio.jobs.request import GenerateRequest
@@ -28,8 +29,9 @@ class WorkerClient:
     """Start a worker, hand it jobs, hear what becomes of them. A context manager.
 
     Jobs run one after another. If the worker dies, the job it was running ends with an ``error``
-    event (``kind`` "WorkerDied"), its temporary files are removed, and a new worker takes the
-    next job.
+    event (``kind`` "WorkerDied"), or with ``cancelled`` where that was asked for; its temporary
+    files are removed, and a new worker takes the next job. After three crashes in a row the jobs
+    that wait are given up too.
 
     Parameters
     ----------
@@ -63,11 +65,13 @@ class WorkerClient:
             package_path=package_path,
             niceness=LOWEST_PRIORITY if low_priority else 0,
         )
-        self._waiting: deque[tuple[str, GenerateRequest]] = deque()
+        self._waiting: deque[tuple[str, GenerateRequest | DeliverRequest]] = deque()
         self._withdrawn: list[str] = []
         self._current: str | None = None
         self._temporary: Path | None = None
         self._ready = False
+        self._cancelling = False  # whether the current job is not wanted any more
+        self._killed = False  # whether the worker's end was asked for
         self._crashes = 0
         self._count = 0
 
@@ -103,6 +107,11 @@ class WorkerClient:
         """Whether any job is running or waiting."""
         return self._current is not None or bool(self._waiting)
 
+    @property
+    def crashes(self) -> int:
+        """How often the worker has died unasked since it last brought a job to its end."""
+        return self._crashes
+
     def start(self) -> None:
         """Start the worker; does nothing while one runs.
 
@@ -118,7 +127,7 @@ class WorkerClient:
         self._ready = False
         self._worker.start()
 
-    def submit(self, request: GenerateRequest) -> str:
+    def submit(self, request: GenerateRequest | DeliverRequest) -> str:
         """Queue a request; returns the job's name, as found in its events.
 
         Raises
@@ -137,8 +146,12 @@ class WorkerClient:
         return job
 
     def cancel(self, job: str) -> None:
-        """Cancel a job that runs or waits; its ``cancelled`` event follows."""
+        """Cancel a job that runs or waits; its ``cancelled`` event follows.
+
+        A job that was done or failed already before the worker heard of it ends so.
+        """
         if job == self._current:
+            self._cancelling = True
             self._worker.send({"command": protocol.CANCEL, "job": job})
             return
         for item in self._waiting:
@@ -146,6 +159,14 @@ class WorkerClient:
                 self._waiting.remove(item)
                 self._withdrawn.append(job)
                 return
+
+    def kill(self) -> None:
+        """End the worker at once, where a library does not let go; a later job gets a new one.
+
+        Cancel its job first, for that to end with ``cancelled`` and not with an error.
+        """
+        self._killed = self.alive
+        self._worker.kill()
 
     def unload(self) -> None:
         """Free the model's memory once the running job is over; the next job loads it again."""
@@ -198,7 +219,12 @@ class WorkerClient:
         if self._current is None and self._waiting and self.alive and self._ready:
             self._current, request = self._waiting.popleft()
             self._worker.send(
-                {"command": protocol.RUN, "job": self._current, "request": request.as_dict()}
+                {
+                    "command": protocol.RUN,
+                    "job": self._current,
+                    "kind": request.KIND,
+                    "request": request.as_dict(),
+                }
             )
 
     def _understood(self, message: dict[str, Any]) -> Event:
@@ -215,24 +241,28 @@ class WorkerClient:
             self._temporary = Path(data["temporary"])
         if event.final and event.job == self._current:
             self._current, self._temporary = None, None
+            self._cancelling = False
             self._crashes = 0
         return event
 
     def _died(self, message: dict[str, Any]) -> list[Event]:
         self._ready = False
-        self._crashes += 1
+        if not self._killed:
+            self._crashes += 1
         self._clean_up()
         line = f"the {message['message']}"
         events = [
             Event(protocol.DIED, None, {"message": line, "returncode": message["returncode"]})
         ]
         lost = [] if self._current is None else [self._current]
-        self._current = None
-        if self._crashes >= MAX_CRASHES:
+        if self._cancelling:
+            events += [Event(protocol.CANCELLED, job, {"message": line}) for job in lost]
+            lost.clear()
+        if not self._killed and self._crashes % MAX_CRASHES == 0:
             # Something is wrong with more than one job: don't start it again and again.
             lost += [job for job, _ in self._waiting]
             self._waiting.clear()
-            self._crashes = 0
+        self._current, self._cancelling, self._killed = None, False, False
         for job in lost:
             data = {"message": line, "kind": "WorkerDied", "exit_code": WorkerError.exit_code}
             events.append(Event(protocol.ERROR, job, data))

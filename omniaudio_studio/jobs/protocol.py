@@ -2,14 +2,14 @@
 
 One JSON object per line, UTF-8. The client writes commands to the worker's stdin::
 
-    {"command": "run", "job": "1", "request": {...}}
+    {"command": "run", "job": "1", "kind": "generate", "request": {...}}
     {"command": "cancel", "job": "1"}
     {"command": "unload"}                    frees the model's memory
     {"command": "close"}
 
 The worker writes events to its stdout::
 
-    {"event": "ready", "pid": 4711, "version": "0.1.0", "protocol": 1}
+    {"event": "ready", "pid": 4711, "version": "0.1.0", "protocol": 2}
     {"event": "started", "job": "1", "temporary": "/folder/.out-4f1c.part"}
     {"event": "progress", "job": "1", "stage": "...", "done": 3, "total": 24, "eta": 1.5}
     {"event": "preview", "job": "1", "take": 0, "start": 0.0, "seconds": 1.0, ...}
@@ -17,8 +17,9 @@ The worker writes events to its stdout::
     {"event": "error", "job": "1", "message": "...", "kind": "MediaError", "exit_code": 2}
     {"event": "cancelled", "job": "1"}
 
-``temporary`` is the folder to remove should the worker be killed. Every job ends in exactly one of
-done, error and cancelled; jobs run one after another, in order.
+``kind`` says what the request is: "generate" (`jobs.request`) or "deliver"
+(`jobs.deliver_request`). ``temporary`` is the folder to remove should the worker be killed. Every
+job ends in exactly one of done, error and cancelled; jobs run one after another, in order.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 READY, STARTED, PROGRESS, PREVIEW = "ready", "started", "progress", "preview"
 DONE, ERROR, CANCELLED = "done", "error", "cancelled"

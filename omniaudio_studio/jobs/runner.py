@@ -408,7 +408,7 @@ class QueueRunner:
                 speed = self._history.learn(measured)
                 self._note(lambda: self.queue.keep_speed(speed))
             return [self._done(job_, data["result"])]
-        if event.kind == protocol.CANCELLED and stopping:
+        if event.kind == protocol.CANCELLED and stopping and not data:  # else the worker died
             self._note(lambda: self.queue.end(job_.id, JobState.CANCELLED))
             return [{"event": "cancelled", "id": job_.id}]
         if event.kind == protocol.ERROR and data["kind"] != "WorkerDied":

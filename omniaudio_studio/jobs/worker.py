@@ -14,11 +14,13 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from omniaudio_studio import __version__
-from omniaudio_studio.errors import Cancelled, OmniAudioError, WorkerError
+from omniaudio_studio.errors import Cancelled, OmniAudioError, OptionError, WorkerError
 from omniaudio_studio.jobs import protocol
+from omniaudio_studio.jobs.deliver_request import DeliverRequest
 from omniaudio_studio.jobs.request import GenerateRequest
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ class Worker:
         self._source = source
         self._write = write
         self._write_lock = threading.Lock()
-        self._jobs: queue.Queue[tuple[str, Any] | None] = queue.Queue()
+        self._jobs: queue.Queue[tuple[str, Any, Any] | None] = queue.Queue()
         self._lock = threading.Lock()
         self._running: tuple[str, CancelToken] | None = None
         self._unwanted: set[str] = set()
@@ -65,11 +67,11 @@ class Worker:
             }
         )
         while (item := self._jobs.get()) is not None:
-            job, request = item
+            job, kind, request = item
             if job == "":
                 self._generator = None
             else:
-                self._run(job, request)
+                self._run(job, kind, request)
 
     def send(self, message: dict[str, Any]) -> None:
         """Write one event; a parent that no longer reads is a parent that is gone."""
@@ -79,7 +81,7 @@ class Worker:
         except (OSError, ValueError):
             self._leave()
 
-    def _run(self, job: str, data: Any) -> None:
+    def _run(self, job: str, kind: Any, data: Any) -> None:
         from omniaudio_studio.engine.cancel import CancelToken
 
         token = CancelToken()
@@ -88,7 +90,8 @@ class Worker:
             if job in self._unwanted or self._closing:
                 token.cancel()
         try:
-            self.send({"event": protocol.DONE, "job": job, "result": self._work(job, data, token)})
+            result = self._work(job, kind, data, token)
+            self.send({"event": protocol.DONE, "job": job, "result": result})
         except Cancelled:
             self.send({"event": protocol.CANCELLED, "job": job})
         except Exception as error:
@@ -112,11 +115,7 @@ class Worker:
                 self._running = None
                 self._unwanted.discard(job)
 
-    def _work(self, job: str, data: Any, token: CancelToken) -> dict[str, Any]:
-        request = GenerateRequest.from_dict(data)
-        token.check()
-        from omniaudio_studio.jobs.run import open_generator, run_request
-
+    def _work(self, job: str, kind: Any, data: Any, token: CancelToken) -> dict[str, Any]:
         def progress(progress: Any) -> None:
             stage, now = progress.stage, time.monotonic()
             last_job, last_stage, last = self._spoken
@@ -135,6 +134,32 @@ class Worker:
                 }
             )
 
+        def started(folder: Path) -> None:
+            self.send({"event": protocol.STARTED, "job": job, "temporary": str(folder)})
+
+        if kind == GenerateRequest.KIND:
+            return self._generate(job, data, token, progress, started)
+        if kind == DeliverRequest.KIND:
+            request = DeliverRequest.from_dict(data)
+            token.check()
+            from omniaudio_studio.jobs.deliver import run_deliver
+
+            return run_deliver(request, progress=progress, cancel=token, started=started).as_dict()
+        kinds = f"{GenerateRequest.KIND!r} and {DeliverRequest.KIND!r}"
+        raise OptionError(f"a job of the kind {kind!r} is not known; known are {kinds}")
+
+    def _generate(
+        self,
+        job: str,
+        data: Any,
+        token: CancelToken,
+        progress: Callable[[Any], None],
+        started: Callable[[Path], None],
+    ) -> dict[str, Any]:
+        request = GenerateRequest.from_dict(data)
+        token.check()
+        from omniaudio_studio.jobs.run import open_generator, run_request
+
         # The model stays for the next job, also where this one fails.
         self._generator = open_generator(request, self._generator)
         result = run_request(
@@ -145,9 +170,7 @@ class Worker:
             preview=lambda preview: self.send(
                 {"event": protocol.PREVIEW, "job": job, **vars(preview)}
             ),
-            started=lambda folder: self.send(
-                {"event": protocol.STARTED, "job": job, "temporary": str(folder)}
-            ),
+            started=started,
         )
         return result.as_dict()
 
@@ -160,11 +183,11 @@ class Worker:
                     continue
                 command, job = message.get("command"), str(message.get("job", ""))
                 if command == protocol.RUN and job:
-                    self._jobs.put((job, message.get("request")))
+                    self._jobs.put((job, message.get("kind"), message.get("request")))
                 elif command == protocol.CANCEL and job:
                     self._cancel(job)
                 elif command == protocol.UNLOAD:
-                    self._jobs.put(("", None))
+                    self._jobs.put(("", None, None))
                 elif command == protocol.CLOSE:
                     break
                 else:

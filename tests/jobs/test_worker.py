@@ -174,6 +174,47 @@ def test_a_killed_worker_costs_one_job_and_leaves_nothing(
 
 
 @posix
+def test_a_worker_that_dies_once_its_job_is_cancelled_ends_it_so(
+    client: WorkerClient, slow: GenerateRequest, quick: GenerateRequest, tmp_path: Path
+) -> None:
+    lost, next_ = client.submit(slow), client.submit(quick)
+    inside_the_graph(client)
+    assert client.pid is not None
+    os.kill(client.pid, signal.SIGSTOP)  # a library that does not let go
+    client.cancel(lost)
+    client.kill()
+    heard = until(client, lambda event: event.job == lost and event.final)
+    assert heard[-1].kind == "cancelled"
+    assert "signal 9" in heard[-1].data["message"]
+    assert client.crashes == 0  # its end was asked for
+    assert client.wait(next_, PATIENCE).kind == "done"
+    assert names(tmp_path) == {"out.wav", "out.json"}
+
+
+@posix
+def test_crashes_in_a_row_are_counted_until_a_job_is_done(
+    client: WorkerClient, quick: GenerateRequest, tmp_path: Path
+) -> None:
+    def crash() -> None:
+        assert client.pid is not None
+        os.kill(client.pid, signal.SIGKILL)
+        until(client, lambda event: event.kind == "died")
+
+    for count in (1, 2, 3, 4):  # the host hears of the third, and may go on all the same
+        client.start()
+        until(client, lambda event: event.kind == "ready")
+        crash()
+        assert client.crashes == count
+    assert client.wait(client.submit(quick), PATIENCE).kind == "done"
+    assert client.crashes == 0
+    crash()
+    assert client.crashes == 1
+    bad = client.submit(replace(quick, clip=tmp_path / "no.mp4"))
+    assert client.wait(bad, PATIENCE).kind == "error"
+    assert client.crashes == 0  # the worker lived
+
+
+@posix
 def test_an_idle_worker_that_dies_is_noticed_and_replaced(
     client: WorkerClient, quick: GenerateRequest
 ) -> None:
@@ -290,24 +331,50 @@ def test_nonsense_on_stdin_harms_nobody() -> None:
     assert code == 0
 
 
+class WorkerProcess:
+    """A worker that is asked one thing; the end of stdin would cancel it, so the answer is read."""
+
+    def __enter__(self) -> WorkerProcess:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "omniaudio_studio.jobs.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._read()["event"] == "ready"
+        return self
+
+    def ask(self, command: dict) -> dict:
+        """Its next event."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(command) + "\n")
+        self._process.stdin.flush()
+        return self._read()
+
+    def _read(self) -> dict:
+        assert self._process.stdout is not None
+        return json.loads(self._process.stdout.readline())
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        assert self._process.wait(PATIENCE) == 0
+        self._process.stdout.close()
+
+
+def test_a_job_of_an_unknown_kind_is_an_error_event() -> None:
+    run = {"command": "run", "job": "x", "kind": "dance", "request": {}}
+    with WorkerProcess() as worker:
+        event = worker.ask(run)
+    assert event["event"] == "error"
+    assert "'dance' is not known" in event["message"]
+
+
 def test_a_request_of_another_version_is_an_error_event() -> None:
-    # The end of stdin cancels what runs, so wait for the answer before closing.
-    process = subprocess.Popen(
-        [sys.executable, "-m", "omniaudio_studio.jobs.worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    assert json.loads(process.stdout.readline())["event"] == "ready"
-    command = {"command": "run", "job": "x", "request": {"schema_version": 99}}
-    process.stdin.write(json.dumps(command) + "\n")
-    process.stdin.flush()
-    event = json.loads(process.stdout.readline())
-    process.stdin.close()
-    assert process.wait(PATIENCE) == 0
-    process.stdout.close()
+    run = {"command": "run", "job": "x", "kind": "generate", "request": {"schema_version": 99}}
+    with WorkerProcess() as worker:
+        event = worker.ask(run)
     assert event["event"] == "error"
     assert "schema version 99" in event["message"]
 
