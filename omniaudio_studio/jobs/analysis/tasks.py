@@ -21,6 +21,7 @@ TASKS = {
     "bundles": "bundles",
     "device": "device",
     "hrtf": "hrtf",
+    "listening": "listening",
 }
 
 
