@@ -3,13 +3,15 @@
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo app test check clean
+# Blender as a Python module, in every version that the set-up found a Python for.
+BLENDERS := $(wildcard .blender/*/bin/python)
+
+.PHONY: demo app test check check-blender clean
 
 demo:
 	@tools/setup.sh core
 	@$(BIN)/omniaudio demo
 
-# One line per tool; the first that fails stops the run.
 # The desktop app, with the extra it needs.
 app:
 	@tools/setup.sh app
@@ -17,14 +19,30 @@ app:
 
 test:
 	@tools/setup.sh dev
+	@tools/setup.sh blender
 	@$(MAKE) --no-print-directory check
 
+# One line per tool; the first that fails stops the run.
 check:
 	@echo "ruff" && $(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet .
 	@echo "mypy" && $(BIN)/mypy --no-error-summary
 	@echo "import-linter" && $(BIN)/lint-imports --no-cache > $(VENV)/lint-imports.log 2>&1 \
 		|| { cat $(VENV)/lint-imports.log; exit 1; }
 	@echo "pytest" && $(BIN)/pytest -q
+	@$(MAKE) --no-print-directory check-blender
+
+# The add-on in each Blender, all of them also where one fails. Generating runs in $(VENV).
+check-blender:
+ifeq ($(BLENDERS),)
+	@echo "pytest in Blender: left out, there is none in .blender"
+else
+	@failed=""; for python in $(BLENDERS); do \
+		echo "pytest in Blender: $$python"; \
+		OMNIAUDIO_TEST_PYTHON="$(CURDIR)/$(BIN)/python" $$python -m pytest -q tests/blender \
+			|| failed="$$failed $$python"; \
+	done; \
+	test -z "$$failed" || { echo "failed in:$$failed"; exit 1; }
+endif
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .hypothesis omniaudio-demo
+	rm -rf $(VENV) .blender build dist .mypy_cache .ruff_cache .hypothesis omniaudio-demo

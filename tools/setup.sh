@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# Sets up .venv for `make demo` (core), `make app` (app) or `make test` (dev); does nothing when it is up to date.
+# Sets up .venv for `make demo` (core), `make app` (app) or `make test` (dev), and for the latter the
+# Blender environments too (blender, see setup_blender.sh); does nothing when all is up to date.
 # Needs a Python of 3.11 or newer. On Debian, as root, missing system packages are installed;
 # elsewhere one line says what to install.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-what="${1:?core, app or dev}"
+what="${1:?core, app, dev or blender}"
+[ "$what" != blender ] || exec tools/setup_blender.sh
 venv=.venv
 log="$PWD/.setup.log"
-
-say() { echo "setup: $*" >&2; }
-fail() { say "$*"; exit 1; }
+. tools/setup_common.sh
 
 # What the set-up depends on: the project file, this script and where the folder lies (a virtual
 # environment cannot be moved).
-fingerprint="$(cat pyproject.toml tools/setup.sh | sha256sum | cut -d' ' -f1) $PWD"
+fingerprint="$(cat pyproject.toml tools/setup.sh tools/setup_common.sh | sha256sum | cut -d' ' -f1) $PWD"
 up_to_date() { [ -x "$venv/bin/python" ] && [ "$(cat "$venv/.omniaudio-$1" 2>/dev/null)" = "$fingerprint" ]; }
 if up_to_date "$what" || up_to_date dev || { [ "$what" = core ] && up_to_date app; }; then
     exit 0
@@ -30,18 +30,6 @@ find_python() {
     fail "no Python 3.11 or newer found; install one (Debian 12: apt-get install python3 python3-venv) or name it: make PYTHON=/path/to/python3.11 ${2:-}"
 }
 
-# apt-get install PACKAGE..., where this user may; else the line that says what to run.
-install_packages() {
-    if [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
-        say "installing $* with apt-get"
-        { apt-get install -y --no-install-recommends "$@" || {
-            apt-get update && apt-get install -y --no-install-recommends "$@"
-        }; } >> "$log" 2>&1 || { tail -5 "$log" >&2; fail "apt-get could not install $*; the log is $log"; }
-    else
-        fail "system packages are missing; install them and run make again: sudo apt-get install $*"
-    fi
-}
-
 : > "$log"
 
 # What windows, GL and sound need; for tests also a screen, a sound card and a SOFA file.
@@ -54,14 +42,7 @@ case "$what" in
     dev) packages="$window $tests" ;;
     *) packages="" ;;
 esac
-if [ -n "$packages" ] && command -v dpkg-query > /dev/null; then
-    missing=()
-    for package in $packages; do
-        dpkg-query -W -f '${Status}' "$package" 2> /dev/null | grep -q 'install ok installed' \
-            || missing+=("$package")
-    done
-    [ "${#missing[@]}" = 0 ] || install_packages "${missing[@]}"
-fi
+[ -z "$packages" ] || install_missing $packages
 
 if [ -e "$venv" ]; then
     # One that was made elsewhere, or by a Python that is gone, cannot be repaired.
@@ -75,17 +56,7 @@ if [ -e "$venv" ]; then
 fi
 if [ ! -e "$venv" ]; then
     python="$(find_python)"
-    if ! "$python" -c 'import ensurepip, venv' > /dev/null 2>&1; then
-        # Debian keeps both in a package of their own, named after the version.
-        version="$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
-        install_packages "python$version-venv"
-    fi
-    say "making a virtual environment in $venv ($("$python" --version))"
-    "$python" -m venv "$venv" >> "$log" 2>&1 || {
-        rm -rf "$venv"
-        tail -5 "$log" >&2
-        fail "could not make $venv; the log is $log"
-    }
+    make_venv "$python" "$venv"
 fi
 
 case "$what" in
