@@ -1,0 +1,200 @@
+"""For render farms: ``blender -b SCENE.blend --command omniaudio generate``.
+
+Blocking, with a line for each stage on stderr and an exit code: 0 done, 2 for what the user can
+mend, 130 stopped, 70 for a fault of the program.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from omniaudio_studio.errors import OmniAudioError, OptionError
+from omniaudio_studio.jobs.request import DEVICES
+
+from . import compat, delivery, generation, questions, takes
+from .jobs import Task, runner
+
+NAME = "omniaudio"
+SAY_SECONDS = 5.0
+_handle: Any = None
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Do what a command line says; returns the exit code. No error leaves as a traceback."""
+    try:
+        options = _parser().parse_args(list(arguments))
+    except SystemExit as end:  # argparse has said what is wrong
+        return int(end.code or 0)
+    try:
+        task: Task
+        code = 0
+        for scene in _scenes(options):
+            task = options.start(scene, options)
+            code = code or _wait(task)
+        if options.save and code == 0:
+            bpy.ops.wm.save_mainfile()
+        return code
+    except OmniAudioError as error:
+        say(str(error))
+        return error.exit_code
+    finally:
+        runner.close()
+        questions.close()
+
+
+def say(line: str) -> None:
+    """One line on stderr: Blender's own words go to stdout."""
+    print(f"omniaudio: {' '.join(line.split())}", file=sys.stderr, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="blender -b SCENE.blend --command omniaudio",
+        description="Spatial sound for the 360 clip of a scene, as set in the .blend.",
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    generate = verbs.add_parser("generate", help="generate, and put the takes into the scene")
+    generate.set_defaults(start=_generate)
+    generate.add_argument("--strip", help="the movie strip, by name; else as set in the scene")
+    generate.add_argument("--folder", type=Path, help="where takes go")
+    generate.add_argument("--bundle", help="the model, by name or path")
+    generate.add_argument("--seed", type=int)
+    generate.add_argument("--cfg", type=float)
+    generate.add_argument("--steps", type=int)
+    generate.add_argument("--takes", type=int)
+    generate.add_argument("--device", choices=DEVICES)
+    deliver = verbs.add_parser("deliver", help="write the chosen take, trimmed to its strip")
+    deliver.set_defaults(start=_deliver)
+    deliver.add_argument("--take", help="by name; else the one that is heard in the scene")
+    deliver.add_argument("-o", "--output", type=Path, help="the WAV to write")
+    deliver.add_argument("--binaural", action="store_true", help="a stereo file beside it")
+    deliver.add_argument(
+        "--follow-camera", action="store_true", help="the head looks where the camera looks"
+    )
+    deliver.add_argument("--overlay", action="store_true", help="the clip with the field's energy")
+    deliver.add_argument("--plot", action="store_true", help="direction and level over time")
+    deliver.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    for verb in (generate, deliver):
+        verb.add_argument("--scene", help="by name; else the .blend's active one")
+        verb.add_argument("--all-scenes", action="store_true", help="one after another")
+        verb.add_argument("--save", action="store_true", help="save the .blend afterwards")
+    return parser
+
+
+def _scenes(options: argparse.Namespace) -> list[Any]:
+    if options.all_scenes:
+        return list(bpy.data.scenes)
+    if options.scene is None:
+        return [bpy.context.scene]
+    scene = bpy.data.scenes.get(options.scene)
+    if scene is None:
+        names = ", ".join(other.name for other in bpy.data.scenes)
+        raise OptionError(f"there is no scene {options.scene!r} in the .blend; it has {names}")
+    return [scene]
+
+
+def _generate(scene: Any, options: argparse.Namespace) -> Task:
+    settings = scene.omniaudio
+    if options.folder is not None:
+        settings.folder = str(options.folder.absolute())
+    for name in ("bundle", "device"):
+        if getattr(options, name) is not None:
+            setattr(settings, name, getattr(options, name))
+    for name in ("seed", "takes", "cfg", "steps"):
+        value = getattr(options, name)
+        if value is None:
+            continue
+        known = settings.bl_rna.properties[name]
+        if not known.hard_min <= value <= known.hard_max:
+            raise OptionError(
+                f"--{name} must be from {known.hard_min:g} to {known.hard_max:g}, found {value:g}"
+            )
+        setattr(settings, name, value)
+        if name in ("cfg", "steps"):
+            setattr(settings, f"use_{name}", True)
+    plan = generation.plan(scene, _strip(scene, options.strip))
+    return runner.start(
+        f"sound for {plan.source.name}", scene, generation.steps(plan), generation.outputs(plan)
+    )
+
+
+def _strip(scene: Any, name: str | None) -> Any:
+    if name is None:
+        return scene.sequence_editor.active_strip if scene.sequence_editor else None
+    for strip in compat.all_strips(scene):
+        if strip.name == name:
+            return strip
+    raise OptionError(f"there is no strip {name!r} in the scene {scene.name}; check its name")
+
+
+def _deliver(scene: Any, options: argparse.Namespace) -> Task:
+    found = takes.current(scene)
+    if options.take is not None:
+        named = [take for take in takes.all_of(scene) if take.wav.stem == options.take]
+        found = named[0] if named else None
+    if found is None:
+        raise OptionError(
+            f"the scene {scene.name} has no take{f' {options.take}' if options.take else ''}; "
+            "generate one first"
+        )
+    wanted = [name for name in ("binaural", "overlay", "plot") if getattr(options, name)]
+    request = delivery.request(
+        scene,
+        found,
+        options.output.absolute() if options.output else delivery.suggested(found),
+        deliverables=("wav", *wanted),
+        follow_camera=options.follow_camera,
+        rate=int(scene.omniaudio.rate),
+        subtype=scene.omniaudio.subtype,
+        overwrite=options.overwrite,
+    )
+    return runner.start(f"delivery of {found.wav.stem}", scene, delivery.steps(request))
+
+
+def _wait(task: Task) -> int:
+    """Turn the wheel until a task is over, saying what it does; Ctrl-C cancels it."""
+    stops: list[int] = []
+
+    def stop(number: int, frame: Any) -> None:
+        stops.append(number)
+
+    before = {kind: signal.signal(kind, stop) for kind in (signal.SIGINT, signal.SIGTERM)}
+    said, at = "", 0.0
+    try:
+        while task.running:
+            runner.tick()
+            questions.poll()
+            now = time.monotonic()
+            if task.stage != said or now - at > SAY_SECONDS:
+                said, at = task.stage, now
+                share = "" if task.fraction is None else f" {100 * task.fraction:.0f} %"
+                left = "" if task.eta is None else f", {task.eta:.0f} s left"
+                say(f"{task.title}: {task.stage}{share}{left}")
+            if stops:
+                runner.cancel(task)
+            time.sleep(0.02)
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+    say(f"{task.title}: {task.message}")
+    return task.exit_code
+
+
+def register() -> None:
+    global _handle
+    _handle = bpy.utils.register_cli_command(NAME, run)
+
+
+def unregister() -> None:
+    global _handle
+    if _handle is not None:
+        bpy.utils.unregister_cli_command(_handle)
+        _handle = None

@@ -1,0 +1,144 @@
+"""From a take in the sequencer to a request that the core delivers."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from mathutils import Matrix
+
+from omniaudio_studio.errors import OptionError
+from omniaudio_studio.jobs.deliver_request import DeliverRequest
+
+from . import clips, takes, world
+from .jobs import Steps, Work
+from .takes import Take
+
+Row = tuple[float, float, float, float]
+
+
+def suggested(take: Take) -> Path:
+    """A name for the delivery that nothing has."""
+    stem, number = f"{take.wav.stem}-delivery", 1
+    path = take.wav.with_name(f"{stem}.wav")
+    while path.exists() or path.with_suffix(".json").exists():
+        number += 1
+        path = take.wav.with_name(f"{stem}{number}.wav")
+    return path
+
+
+def request(
+    scene: Any,
+    take: Take,
+    output: Path,
+    *,
+    deliverables: tuple[str, ...],
+    follow_camera: bool,
+    rate: int = 48_000,
+    subtype: str = "float32",
+    loudness: float | None = None,
+    overwrite: bool = False,
+) -> DeliverRequest:
+    """What to deliver: the take from the first to the last frame on which it is heard.
+
+    Raises
+    ------
+    OmniAudioError
+        If the field or the clip for the overlay is gone, there is no camera to follow, or a value
+        is out of range.
+    """
+    field = clips.existing(str(take.wav), "the take")
+    head: tuple[Row, ...] = ()
+    if follow_camera and "binaural" in deliverables:
+        head = camera_track(scene, take)
+    clip = None
+    if "overlay" in deliverables:
+        clip = clips.existing(takes.clip_file(scene, take), "the take's clip")
+    strip = takes.field_strip(scene, take.key)
+    return DeliverRequest(
+        field=field,
+        output=output,
+        start=max(0.0, (take.first_frame - take.frame_start) / take.fps),
+        duration=(take.last_frame + 1 - take.first_frame) / take.fps,
+        head=head,
+        clip=clip,
+        clip_start=float(strip.omniaudio.clip_start),
+        yaw=math.degrees(take.yaw),
+        projection=scene.omniaudio.projection,
+        stereo=scene.omniaudio.stereo,
+        rate=rate,
+        subtype=subtype,
+        loudness=loudness,
+        deliverables=deliverables,
+        overwrite=overwrite,
+    ).validate()
+
+
+def steps(wanted: DeliverRequest) -> Steps:
+    """Steps of a task: have it written."""
+    result = yield Work(wanted)
+    files = [
+        Path(result[name]).name
+        for name in ("wav", "binaural", "overlay", "plot")
+        if result[name] is not None
+    ]
+    line = f"{', '.join(files)} in {wanted.output.parent}"
+    return "; ".join([line, *result["warnings"]])
+
+
+def camera_track(scene: Any, take: Take) -> tuple[Row, ...]:
+    """Where the active camera looks on every frame of a take, in the field's own axes.
+
+    Returns
+    -------
+    tuple
+        (seconds on the field's time line, yaw, pitch, roll in degrees), as `DeliverRequest.head`.
+
+    Raises
+    ------
+    OptionError
+        If the scene has no active camera.
+    """
+    if scene.camera is None:
+        raise OptionError(
+            "the scene has no active camera to follow; add one, or have the head face the front"
+        )
+    turned = field_rotation(scene, take).transposed()
+    before, subframe = scene.frame_current, scene.frame_subframe
+    layer = scene.view_layers[0]
+    rows = []
+    try:
+        for frame in range(take.first_frame, take.last_frame + 2):
+            scene.frame_set(frame)
+            camera = scene.camera.evaluated_get(layer.depsgraph).matrix_world.to_quaternion()
+            angles = head_angles(turned @ camera.to_matrix())
+            rows.append(((frame - take.frame_start) / take.fps, *map(math.degrees, angles)))
+    finally:
+        scene.frame_set(before, subframe=subframe)
+    return tuple(rows)
+
+
+def head_angles(looks: Matrix) -> tuple[float, float, float]:
+    """Yaw, pitch and roll (radians) of a head that looks as a camera does.
+
+    A camera looks along its -Z, its left is -X, up is +Y. With f, l, u these directions in the
+    field's axes, the head's matrix has them as columns: Rz(yaw) Ry(-pitch) Rx(roll), as in
+    `omniaudio_studio.foa.rotation`.
+    """
+    forward, left, up = -looks.col[2], -looks.col[0], looks.col[1]
+    pitch = math.asin(max(-1.0, min(1.0, forward.z)))
+    if math.hypot(forward.x, forward.y) < 1e-6:
+        # Straight up or down: yaw and roll are about one axis, and all of it is called yaw.
+        return math.atan2(-left.x, left.y), pitch, 0.0
+    return math.atan2(forward.y, forward.x), pitch, math.atan2(left.z, up.z)
+
+
+def field_rotation(scene: Any, take: Take) -> Matrix:
+    """The rotation (3 x 3) from the axes of a take's field to the world's.
+
+    The identity, but where the world's environment was turned since, or is tilted.
+    """
+    if not take.world or not world.has_environment(scene):
+        return Matrix.Identity(3)
+    return world.field_rotation(scene, take.yaw)

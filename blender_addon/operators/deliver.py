@@ -1,0 +1,133 @@
+"""Files for elsewhere, through the core: Blender's mixer would fold the field down."""
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
+
+from omniaudio_studio.errors import OptionError
+
+from .. import compat, delivery, takes
+from ..jobs import runner
+from .base import OneLine, register_all, target, unregister_all
+
+
+class Deliver(OneLine, bpy.types.Operator):
+    """Write the take as it is trimmed in the sequencer, with what goes beside it"""
+
+    bl_idname = "omniaudio.deliver"
+    bl_label = "Deliver"
+
+    filepath: StringProperty(
+        name="File",
+        description="The sound field to write",
+        subtype="FILE_PATH",
+        options={"SKIP_SAVE"},
+    )
+    filter_glob: StringProperty(default="*.wav", options={"HIDDEN"})
+    check_existing: BoolProperty(default=True, options={"HIDDEN"})
+    binaural: BoolProperty(
+        name="For headphones", description="A stereo file beside it", default=True
+    )
+    head: EnumProperty(
+        name="Head",
+        description="Where the listener looks in the file for headphones",
+        items=[
+            ("FRONT", "Front", "To the front of the sound field, all the time"),
+            ("CAMERA", "Active camera", "Where the active camera looks, along its animation"),
+        ],
+    )
+    overlay: BoolProperty(
+        name="Overlay", description="The clip with the energy of the field drawn over it"
+    )
+    plot: BoolProperty(name="Plot", description="A picture of direction and level over time")
+    rate: EnumProperty(
+        name="Sample rate",
+        items=[("48000", "48 kHz", ""), ("44100", "44.1 kHz", ""), ("96000", "96 kHz", "")],
+    )
+    subtype: EnumProperty(
+        name="Format",
+        items=[("float32", "32-bit float", ""), ("pcm24", "24-bit", "")],
+        description="Sample format of the sound field",
+    )
+    use_loudness: BoolProperty(name="Loudness", description="Else the level is kept")
+    loudness: FloatProperty(
+        name="LUFS", description="Integrated loudness", min=-70.0, max=0.0, default=-23.0
+    )
+    overwrite: BoolProperty(
+        name="Overwrite", description="Replace files that are there", options={"SKIP_SAVE"}
+    )
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        scene, _ = target(context)
+        if scene is None or takes.current(scene) is None:
+            cls.poll_message_set("there is no take to deliver; generate one first")
+            return False
+        task = runner.of_scene(scene)
+        return not (task is not None and task.running)
+
+    def invoke(self, context: Any, event: Any) -> set[str]:
+        scene, strip = target(context)
+        take = takes.of_strip(scene, strip) or takes.current(scene)
+        if take is None:
+            return {"CANCELLED"}
+        if not self.filepath:
+            self.filepath = str(delivery.suggested(take))
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def draw(self, context: Any) -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        layout.prop(self, "binaural")
+        row = layout.row()
+        row.enabled = self.binaural
+        row.prop(self, "head")
+        for name in ("overlay", "plot", "rate", "subtype", "use_loudness"):
+            layout.prop(self, name)
+        row = layout.row()
+        row.enabled = self.use_loudness
+        row.prop(self, "loudness")
+        layout.prop(self, "overwrite")
+
+    def work(self, context: Any) -> set[str]:
+        scene, strip = target(context)
+        take = takes.of_strip(scene, strip) or takes.current(scene)
+        if take is None:
+            raise OptionError("there is no take to deliver; generate one first")
+        wanted = [name for name in ("binaural", "overlay", "plot") if getattr(self, name)]
+        request = delivery.request(
+            scene,
+            take,
+            Path(bpy.path.abspath(self.filepath)) if self.filepath else delivery.suggested(take),
+            deliverables=("wav", *wanted),
+            follow_camera=self.head == "CAMERA",
+            rate=int(self.rate),
+            subtype=self.subtype,
+            loudness=self.loudness if self.use_loudness else None,
+            overwrite=self.overwrite,
+        )
+        task = runner.start(
+            f"delivery of {take.wav.stem}",
+            scene,
+            delivery.steps(request),
+            frozenset([request.output]),
+        )
+        # The file browser ends in `execute`, in a window: there the timer does the rest.
+        if bpy.app.background or not context.window:
+            return self.finish(task)
+        compat.redraw()
+        return {"FINISHED"}
+
+
+CLASSES = (Deliver,)
+
+
+def register() -> None:
+    register_all(CLASSES)
+
+
+def unregister() -> None:
+    unregister_all(CLASSES)

@@ -1,0 +1,134 @@
+"""Generate and cancel, and what helps before it."""
+
+import random
+from typing import Any
+
+import bpy
+from bpy.props import StringProperty
+
+from omniaudio_studio.errors import OutputError
+
+from .. import clips, compat, generation, questions
+from ..jobs import runner
+from ..properties import MAX_SEED
+from .base import OneLine, register_all, target, unregister_all
+
+
+class Generate(OneLine, bpy.types.Operator):
+    """Generate the sound field of the 360 clip, beside Blender, and put it into the scene"""
+
+    bl_idname = "omniaudio.generate"
+    bl_label = "Generate Spatial Audio"
+
+    directory: StringProperty(
+        name="Folder", description="Where takes go", subtype="DIR_PATH", options={"SKIP_SAVE"}
+    )
+    filter_folder: bpy.props.BoolProperty(default=True, options={"HIDDEN"})
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        scene, _ = target(context)
+        if scene is None:
+            return False
+        task = runner.of_scene(scene)
+        if task is not None and task.running:
+            cls.poll_message_set("sound is being generated for this scene")
+            return False
+        return True
+
+    def invoke(self, context: Any, event: Any) -> set[str]:
+        scene, _ = target(context)
+        try:
+            generation.output_folder(scene)
+        except OutputError as error:
+            self.report({"WARNING"}, str(error))
+            context.window_manager.fileselect_add(self)
+            return {"RUNNING_MODAL"}
+        return self._begin(context, block=False)
+
+    def work(self, context: Any) -> set[str]:
+        # In the background no timer ticks; and a script that calls an operator wants its result.
+        interactive = bool(self.directory) and not bpy.app.background
+        return self._begin(context, block=not interactive)
+
+    def _begin(self, context: Any, block: bool) -> set[str]:
+        scene, strip = target(context)
+        if self.directory:
+            scene.omniaudio.folder = self.directory
+        plan = generation.plan(scene, strip)
+        task = runner.start(
+            f"sound for {plan.source.name}",
+            scene,
+            generation.steps(plan),
+            generation.outputs(plan),
+        )
+        if block:
+            return self.finish(task)
+        compat.redraw()
+        return {"FINISHED"}
+
+
+class Cancel(bpy.types.Operator):
+    """Stop what is being generated for this scene; nothing is left of it"""
+
+    bl_idname = "omniaudio.cancel"
+    bl_label = "Cancel"
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        scene, _ = target(context)
+        task = runner.of_scene(scene) if scene is not None else None
+        return task is not None and task.running
+
+    def execute(self, context: Any) -> set[str]:
+        scene, _ = target(context)
+        task = runner.of_scene(scene)
+        if task is not None:
+            runner.cancel(task)
+            runner.tick()
+        compat.redraw()
+        return {"FINISHED"}
+
+
+class RollSeed(bpy.types.Operator):
+    """Another seed, by chance"""
+
+    bl_idname = "omniaudio.roll_seed"
+    bl_label = "Roll the Dice"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+
+    shot: bpy.props.IntProperty(default=-1, options={"HIDDEN", "SKIP_SAVE"})
+
+    def execute(self, context: Any) -> set[str]:
+        scene, _ = target(context)
+        settings = scene.omniaudio
+        place = settings.shots[self.shot] if 0 <= self.shot < len(settings.shots) else settings
+        place.seed = random.SystemRandom().randint(0, MAX_SEED)
+        return {"FINISHED"}
+
+
+class MatchFps(OneLine, bpy.types.Operator):
+    """Set the scene to the frame rate of the clip, so that picture and sound keep in step"""
+
+    bl_idname = "omniaudio.match_fps"
+    bl_label = "Set the Scene to the Clip's Frame Rate"
+
+    def work(self, context: Any) -> set[str]:
+        scene, strip = target(context)
+        source = clips.find(scene, strip)
+        info = questions.wait_for("probe", path=str(source.clip))
+        rate = clips.rational(info["fps"])
+        clips.set_fps(scene, rate)
+        self.report({"INFO"}, f"the scene has {float(rate):g} frames a second now")
+        return {"FINISHED"}
+
+
+CLASSES = (Generate, Cancel, RollSeed, MatchFps)
+
+
+def register() -> None:
+    register_all(CLASSES)
+
+
+def unregister() -> None:
+    unregister_all(CLASSES)

@@ -1,0 +1,209 @@
+"""The settings and lists, as functions that draw them anywhere."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from omniaudio_studio.errors import OmniAudioError
+
+from .. import catalogue, clips, sources, takes, world
+from . import status
+
+
+def source(layout: Any, scene: Any, strip: Any) -> None:
+    """Which clip is meant, or why there is none."""
+    settings = scene.omniaudio
+    layout.prop(settings, "source")
+    try:
+        found = clips.find(scene, strip)
+    except OmniAudioError as error:
+        status.lines(layout, str(error), "ERROR")
+        return
+    icon = "FILE_MOVIE" if found.kind == "STRIP" else "WORLD"
+    layout.label(text=found.clip.name, icon=icon)
+
+
+def sound(layout: Any, scene: Any) -> None:
+    """Model, guidance, seed, steps, takes."""
+    settings = scene.omniaudio
+    layout.prop(settings, "bundle", icon="FILE_3D")
+    row_of = catalogue.bundle(settings.bundle)
+    if row_of is not None and row_of["problem"]:
+        status.lines(layout, str(row_of["problem"]), "ERROR", alert=True)
+    _optional(layout, settings, "use_cfg", "cfg", row_of)
+    row = layout.row(align=True)
+    row.prop(settings, "seed")
+    row.operator("omniaudio.roll_seed", text="", icon="FILE_REFRESH").shot = -1
+    _optional(layout, settings, "use_steps", "steps", row_of)
+    layout.prop(settings, "takes")
+
+
+def extent(layout: Any, scene: Any) -> None:
+    """Range, front and the clip's own sound."""
+    settings = scene.omniaudio
+    layout.prop(settings, "range")
+    if settings.range == "FRAMES":
+        column = layout.column(align=True)
+        column.prop(settings, "first_frame")
+        column.prop(settings, "last_frame")
+    if world.has_environment(scene) and settings.source != "STRIP":
+        layout.prop(settings, "yaw_from_world")
+        if settings.yaw_from_world:
+            _world_front(layout, scene)
+    row = layout.row()
+    row.prop(settings, "yaw")
+    layout.prop(settings, "mix", slider=True)
+
+
+def _world_front(layout: Any, scene: Any) -> None:
+    try:
+        yaw, tilted = world.front_yaw(scene), world.is_tilted(scene)
+    except OmniAudioError as error:
+        status.lines(layout, str(error), "ERROR", alert=True)
+        return
+    layout.label(text=f"the world's front is at {math.degrees(yaw):+.1f} degrees of the clip")
+    if tilted:
+        status.lines(layout, "the environment is tilted: files keep the clip's own horizon", "INFO")
+
+
+def _optional(layout: Any, settings: Any, use: str, name: str, bundle: Any) -> None:
+    """A value that is the model's own unless it is switched on."""
+    row = layout.row(align=True, heading=settings.bl_rna.properties[name].name)
+    row.prop(settings, use, text="")
+    field = row.row(align=True)
+    field.enabled = getattr(settings, use)
+    if not getattr(settings, use) and bundle is not None and bundle["sampler"]:
+        field.label(text=f"{bundle['sampler'][name]:g} (the model's)")
+    else:
+        field.prop(settings, name, text="")
+
+
+def output(layout: Any, scene: Any) -> None:
+    """Where files go and what they are like."""
+    settings = scene.omniaudio
+    layout.prop(settings, "folder")
+    layout.prop(settings, "rate")
+    layout.prop(settings, "subtype")
+    row = layout.row(align=True, heading="Loudness")
+    row.prop(settings, "use_loudness", text="")
+    field = row.row(align=True)
+    field.enabled = settings.use_loudness
+    field.prop(settings, "loudness", text="LUFS")
+    layout.prop(settings, "device")
+    layout.prop(settings, "projection")
+    layout.prop(settings, "stereo")
+
+
+class OMNIAUDIO_UL_shots(bpy.types.UIList):
+    """Shots: the frame, and values of their own."""
+
+    def draw_item(
+        self,
+        context: Any,
+        layout: Any,
+        data: Any,
+        item: Any,
+        icon: int,
+        active_data: Any,
+        active_property: str,
+        index: int = 0,
+        flt_flag: int = 0,
+    ) -> None:
+        row = layout.row(align=True)
+        row.prop(item, "start", text="", emboss=False)
+        for use, name in (("use_cfg", "cfg"), ("use_seed", "seed")):
+            part = row.row(align=True)
+            part.prop(item, use, text="")
+            value = part.row(align=True)
+            value.enabled = getattr(item, use)
+            value.prop(item, name)
+        row.operator("omniaudio.roll_seed", text="", icon="FILE_REFRESH").shot = index
+
+
+def shots(layout: Any, scene: Any) -> None:
+    """The list of shots and what changes it."""
+    settings = scene.omniaudio
+    row = layout.row()
+    row.template_list("OMNIAUDIO_UL_shots", "", settings, "shots", settings, "active_shot", rows=3)
+    column = row.column(align=True)
+    column.operator("omniaudio.add_shot", text="", icon="ADD")
+    column.operator("omniaudio.remove_shot", text="", icon="REMOVE").which = "ACTIVE"
+    column.separator()
+    column.operator("omniaudio.remove_shot", text="", icon="X").which = "ALL"
+    row = layout.row(align=True)
+    row.operator("omniaudio.find_shots", icon="VIEWZOOM")
+    row.operator("omniaudio.shots_from_markers", text="From Markers", icon="MARKER")
+
+
+def take_list(layout: Any, scene: Any) -> None:
+    """The takes, which of them is heard, and what made that one."""
+    found = takes.all_of(scene)
+    if not found:
+        layout.label(text="nothing was generated yet")
+        return
+    heard = takes.current(scene)
+    column = layout.column(align=True)
+    for take in found:
+        mine = heard is not None and take.key == heard.key
+        row = column.row(align=True)
+        row.operator(
+            "omniaudio.choose_take",
+            text=take.wav.stem,
+            icon="RADIOBUT_ON" if mine else "RADIOBUT_OFF",
+            depress=mine,
+        ).key = take.key
+        row.operator("omniaudio.remove_take", text="", icon="X").key = take.key
+    if heard is not None:
+        take_details(layout, scene, heard)
+        layout.operator("omniaudio.deliver", icon="EXPORT")
+
+
+def take_details(layout: Any, scene: Any, take: takes.Take) -> None:
+    """What a take was made with, from its strip."""
+    strip = takes.field_strip(scene, take.key)
+    if strip is None:
+        return
+    mine = strip.omniaudio
+    column = layout.column(align=True)
+    column.label(text=f"{mine.bundle}, seed {mine.seed}, CFG {mine.cfg:g}, {mine.steps} steps")
+    column.label(text=f"front at {math.degrees(mine.yaw):+.1f} degrees, made on {mine.provider}")
+    if mine.objects:
+        column.label(text=f"with {mine.objects} objects of the scene")
+    if not take.wav.is_file():
+        column.label(text=f"its file is missing: {Path(take.wav).name}", icon="ERROR")
+    layout.operator("omniaudio.use_take_settings", icon="LOOP_BACK").key = take.key
+
+
+def scene_objects(layout: Any, scene: Any) -> None:
+    """The objects that are heard, and what to do with them."""
+    for item in sources.objects(scene):
+        layout.label(text=item.name, icon="SPEAKER")
+    row = layout.row(align=True)
+    row.operator("omniaudio.convert_speakers", icon="OUTLINER_OB_SPEAKER")
+    row.operator("omniaudio.place_objects", text="Place in the Take", icon="EMPTY_AXIS")
+
+
+def sound_object(layout: Any, item: Any) -> None:
+    """An object as a source of sound."""
+    mine = item.omniaudio
+    layout.prop(mine, "is_source")
+    column = layout.column()
+    column.active = mine.is_source
+    column.prop(mine, "file")
+    column.prop(mine, "volume")
+    column.prop(mine, "start")
+    column.prop(mine, "loop")
+    column.prop(mine, "delay")
+    column.prop(mine, "use_distance")
+    if mine.use_distance:
+        column.prop(mine, "reference")
+        column.prop(mine, "rolloff")
+        row = column.row(align=True, heading="Limit")
+        row.prop(mine, "use_max_distance", text="")
+        field = row.row()
+        field.enabled = mine.use_max_distance
+        field.prop(mine, "max_distance", text="")

@@ -1,0 +1,309 @@
+"""What the user sets, kept in the .blend: on each scene, strip and object. Units as in each field.
+
+Blender reads the annotations of these classes, so they must not be postponed.
+"""
+
+import bpy
+from bpy.props import (
+    BoolProperty,
+    CollectionProperty,
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    PointerProperty,
+    StringProperty,
+)
+
+from . import catalogue, compat
+
+MAX_SEED = 2**31 - 1  # Blender's whole numbers end here
+
+
+class Shot(bpy.types.PropertyGroup):
+    """A shot that begins at a frame of the scene; values that it does not set are the scene's."""
+
+    start: IntProperty(
+        name="Start", description="Frame of the scene at which the shot begins", default=1
+    )
+    use_cfg: BoolProperty(name="Own CFG", description="This shot has a CFG of its own")
+    cfg: FloatProperty(
+        name="CFG",
+        description="How closely the sound follows the picture in this shot",
+        min=0.0,
+        max=100.0,
+        soft_max=15.0,
+        default=5.0,
+    )
+    use_seed: BoolProperty(name="Own seed", description="This shot has a seed of its own")
+    seed: IntProperty(name="Seed", description="Another number, another sound", min=0, max=MAX_SEED)
+
+
+class SceneSettings(bpy.types.PropertyGroup):
+    """Everything about generating for one scene."""
+
+    source: EnumProperty(
+        name="Source",
+        description="The 360 clip that sound is generated for",
+        items=[
+            ("AUTO", "Automatic", "The active movie strip, else the movie of the world"),
+            ("STRIP", "Movie strip", "The active movie strip of the sequencer"),
+            ("WORLD", "World", "The movie of the world's environment texture"),
+        ],
+        default="AUTO",
+    )
+    projection: EnumProperty(
+        name="Projection",
+        description="How the sphere lies in the picture",
+        items=[
+            ("auto", "From the file", "What the file says, else what its shape says"),
+            ("equirectangular", "Equirectangular", ""),
+            ("eac", "Equi-angular cube map", ""),
+            ("cubemap", "Cube map", ""),
+            ("dual-fisheye", "Dual fisheye", ""),
+        ],
+        default="auto",
+    )
+    stereo: EnumProperty(
+        name="Stereo",
+        description="How the two eyes lie in the picture; one of them is used",
+        items=[
+            ("auto", "From the file", "What the file says, else what its shape says"),
+            ("mono", "One eye", ""),
+            ("top-bottom", "Top and bottom", ""),
+            ("left-right", "Left and right", ""),
+        ],
+        default="auto",
+    )
+    bundle: StringProperty(
+        name="Model",
+        description="Name or path of the model bundle",
+        default="starter",
+        search=catalogue.search_bundles,
+        search_options={"SUGGESTION"},
+    )
+    use_cfg: BoolProperty(name="CFG", description="Set it here; else the model's own value is used")
+    cfg: FloatProperty(
+        name="CFG",
+        description="How closely the sound follows the picture",
+        min=0.0,
+        max=100.0,
+        soft_max=15.0,
+        default=5.0,
+    )
+    seed: IntProperty(
+        name="Seed",
+        description="The same seed makes the same sound; another one, another",
+        min=0,
+        max=MAX_SEED,
+    )
+    use_steps: BoolProperty(
+        name="Steps", description="Set them here; else the model's own number is used"
+    )
+    steps: IntProperty(
+        name="Steps",
+        description="Steps of the sampler: more are more careful, and slower",
+        min=1,
+        max=1000,
+        soft_max=100,
+        default=24,
+    )
+    takes: IntProperty(
+        name="Takes",
+        description="How many results to make, each with the next seed",
+        min=1,
+        max=99,
+        soft_max=8,
+        default=1,
+    )
+    range: EnumProperty(
+        name="Range",
+        description="The part of the clip that gets sound",
+        items=[
+            ("CLIP", "Whole clip", "From the clip's first picture to its last"),
+            ("STRIP", "What is shown", "What the strip shows of the clip, without what is trimmed"),
+            ("PREVIEW", "Preview range", "The preview range of the scene"),
+            ("FRAMES", "Frames", "From one frame of the scene to another"),
+        ],
+        default="CLIP",
+    )
+    first_frame: IntProperty(
+        name="First", description="First frame of the scene that gets sound", default=1
+    )
+    last_frame: IntProperty(
+        name="Last", description="Last frame of the scene that gets sound", default=250
+    )
+    mix: FloatProperty(
+        name="Clip's own sound",
+        description="Gain of the clip's own sound, as a bed under what is generated",
+        min=0.0,
+        max=10.0,
+        soft_max=1.0,
+    )
+    yaw_from_world: BoolProperty(
+        name="From the world",
+        description="The front is where the world looks along +X: the rotation of its environment",
+        default=True,
+    )
+    yaw: FloatProperty(
+        name="Front",
+        description="Where the front of the sound is in the clip: positive is to the left of its "
+        "centre",
+        subtype="ANGLE",
+        soft_min=-3.14159265,
+        soft_max=3.14159265,
+        min=-6.2831853,
+        max=6.2831853,
+    )
+    shots: CollectionProperty(type=Shot)
+    active_shot: IntProperty(name="Shot")
+    folder: StringProperty(
+        name="Folder",
+        description="Where takes go; beside the .blend file where it is empty",
+        subtype="DIR_PATH",
+        options=compat.RELATIVE_PATH,
+    )
+    device: EnumProperty(
+        name="Device",
+        description="What runs the model",
+        items=[
+            ("auto", "Automatic", "A GPU where one works, else the CPU"),
+            ("cpu", "CPU", ""),
+            ("cuda", "CUDA", "An NVIDIA GPU; needs an environment of its own, see the preferences"),
+            ("directml", "DirectML", "Any GPU on Windows; needs an environment of its own"),
+            ("coreml", "CoreML", "A Mac's GPU"),
+        ],
+        default="auto",
+    )
+    rate: EnumProperty(
+        name="Sample rate",
+        description="Of the files that are written",
+        items=[("48000", "48 kHz", ""), ("44100", "44.1 kHz", ""), ("96000", "96 kHz", "")],
+        default="48000",
+    )
+    subtype: EnumProperty(
+        name="Format",
+        description="Sample format of the files that are written",
+        items=[("float32", "32-bit float", ""), ("pcm24", "24-bit", "")],
+        default="float32",
+    )
+    use_loudness: BoolProperty(
+        name="Loudness", description="Bring the sound to a loudness; else its level is kept"
+    )
+    loudness: FloatProperty(
+        name="Loudness",
+        description="Integrated loudness in LUFS; peaks stay below -1 dBTP",
+        min=-70.0,
+        max=0.0,
+        soft_min=-40.0,
+        default=-23.0,
+    )
+    active_take: StringProperty(name="Take")
+    preview_from: EnumProperty(
+        name="Listen from",
+        description="Whose view turns the sound",
+        items=[
+            ("VIEW", "Viewport", "The 3D viewport; the active camera while looking through it"),
+            ("CAMERA", "Active camera", "The active camera, along its animation"),
+        ],
+        default="VIEW",
+    )
+
+
+class StripSettings(bpy.types.PropertyGroup):
+    """On a movie strip: its name for takes. On a sound strip: what take it is, and how made."""
+
+    role: EnumProperty(
+        items=[
+            ("NONE", "None", ""),
+            ("CLIP", "Clip", "A clip that sound was generated for"),
+            ("FOA", "Sound field", "A take's sound field, muted: Blender cannot play it"),
+            ("BINAURAL", "For headphones", "A take for headphones"),
+        ],
+        default="NONE",
+    )
+    clip: StringProperty(name="Clip", description="Which clip a take belongs to")
+    take: StringProperty(name="Take", description="Which take a strip belongs to")
+    title: StringProperty(name="Take")
+    bundle: StringProperty(name="Model")
+    cfg: FloatProperty(name="CFG")
+    seed: StringProperty(name="Seed", description="May be larger than Blender's whole numbers")
+    steps: IntProperty(name="Steps")
+    yaw: FloatProperty(name="Front", subtype="ANGLE")
+    world: BoolProperty(name="Of the world", description="The clip is the world's environment")
+    clip_start: FloatProperty(name="Start in the clip", subtype="TIME", unit="TIME_ABSOLUTE")
+    provider: StringProperty(name="Made on")
+    sidecar: StringProperty(name="Sidecar", subtype="FILE_PATH", options=compat.RELATIVE_PATH)
+    objects: IntProperty(name="Objects", description="Objects of the scene heard in the take")
+    field: StringProperty(name="Without objects", subtype="FILE_PATH", options=compat.RELATIVE_PATH)
+
+
+class ObjectSettings(bpy.types.PropertyGroup):
+    """An object as a source of sound."""
+
+    is_source: BoolProperty(
+        name="Sound source", description="This object is heard in the sound field, where it is"
+    )
+    file: StringProperty(
+        name="File",
+        description="What is heard; mixed to mono",
+        subtype="FILE_PATH",
+        options=compat.RELATIVE_PATH,
+    )
+    volume: FloatProperty(
+        name="Volume",
+        description="Gain at the reference distance; can be animated",
+        min=0.0,
+        max=100.0,
+        soft_max=2.0,
+        default=1.0,
+    )
+    start: IntProperty(
+        name="Start", description="Frame of the scene at which the file begins", default=1
+    )
+    loop: BoolProperty(name="Loop", description="Begin again at the end of the file")
+    use_distance: BoolProperty(
+        name="Distance",
+        description="What is farther away is quieter: inverse distance, clamped",
+        default=True,
+    )
+    reference: FloatProperty(
+        name="Reference",
+        description="Up to this distance the sound has its full volume",
+        subtype="DISTANCE",
+        min=0.001,
+        default=1.0,
+    )
+    rolloff: FloatProperty(
+        name="Attenuation",
+        description="How fast it gets quieter beyond the reference distance",
+        min=0.0,
+        soft_max=4.0,
+        default=1.0,
+    )
+    use_max_distance: BoolProperty(
+        name="Limit", description="Beyond this distance it gets no quieter"
+    )
+    max_distance: FloatProperty(name="Maximum", subtype="DISTANCE", min=0.001, default=100.0)
+    delay: BoolProperty(
+        name="Delay",
+        description="Sound takes its time to arrive, 343 m a second, with the Doppler effect",
+    )
+
+
+CLASSES = (Shot, SceneSettings, StripSettings, ObjectSettings)
+
+
+def register() -> None:
+    for kind in CLASSES:
+        bpy.utils.register_class(kind)
+    bpy.types.Scene.omniaudio = PointerProperty(type=SceneSettings)
+    bpy.types.Strip.omniaudio = PointerProperty(type=StripSettings)
+    bpy.types.Object.omniaudio = PointerProperty(type=ObjectSettings)
+
+
+def unregister() -> None:
+    del bpy.types.Object.omniaudio
+    del bpy.types.Strip.omniaudio
+    del bpy.types.Scene.omniaudio
+    for kind in reversed(CLASSES):
+        bpy.utils.unregister_class(kind)
