@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Blender as a Python module, in every version that the set-up found a Python for.
 BLENDERS := $(wildcard .blender/*/bin/python)
 
-.PHONY: demo app test check check-blender clean
+.PHONY: demo app extension test check check-blender clean
 
 demo:
 	@tools/setup.sh core
@@ -22,6 +22,12 @@ test:
 	@tools/setup.sh blender
 	@$(MAKE) --no-print-directory check
 
+# The Blender extension: a zip for each platform in dist.
+extension:
+	@tools/setup.sh core
+	@tools/setup.sh blender
+	@$(BIN)/python tools/extension.py
+
 # One line per tool; the first that fails stops the run.
 check:
 	@echo "ruff" && $(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet .
@@ -36,13 +42,14 @@ check-blender:
 ifeq ($(BLENDERS),)
 	@echo "pytest in Blender: left out, there is none in .blender"
 else
-	@failed=""; for python in $(BLENDERS); do \
+	@zip="$$($(BIN)/python tools/extension.py --platform here --output build/extension)" || exit 1; \
+	failed=""; for python in $(BLENDERS); do \
 		echo "pytest in Blender: $$python"; \
-		OMNIAUDIO_TEST_PYTHON="$(CURDIR)/$(BIN)/python" $$python -m pytest -q tests/blender \
-			|| failed="$$failed $$python"; \
+		OMNIAUDIO_TEST_PYTHON="$(CURDIR)/$(BIN)/python" OMNIAUDIO_EXTENSION_ZIP="$$zip" \
+			$$python -m pytest -q tests/blender || failed="$$failed $$python"; \
 	done; \
 	test -z "$$failed" || { echo "failed in:$$failed"; exit 1; }
 endif
 
 clean:
-	rm -rf $(VENV) .blender build dist .mypy_cache .ruff_cache .hypothesis omniaudio-demo
+	rm -rf $(VENV) .blender .wheels build dist .mypy_cache .ruff_cache .hypothesis omniaudio-demo

@@ -11,9 +11,7 @@ log="$setup_log"
 versions="4.5:3.11 5.0:3.11 5.2:3.13"
 systems="Linux-x86_64 Darwin-arm64"
 packages="pytest pytest-timeout psutil soundfile"
-# What Blender loads, and what the tests in a real window need.
 libraries="libgl1 libx11-6 libxi6 libxrender1 libxfixes3 libxkbcommon0 libsm6"
-window="blender openbox xdotool imagemagick"
 
 case " $systems " in
     *" $(uname -s)-$(uname -m) "*) ;;
@@ -57,7 +55,7 @@ done
 [ "${#to_make[@]}" != 0 ] || exit 0
 
 : > "$log"
-install_missing $libraries $window
+install_missing $libraries
 mkdir -p .blender
 
 install() {  # VERSION PYTHON
