@@ -152,7 +152,7 @@ def scene_in(path: Path) -> Any:
 def test_a_saved_file_does_not_know_of_it(tmp_path: Path) -> None:
     take(tmp_path, "one")
     muting.mute(bpy.context.scene, "one")
-    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "saved.blend"))
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "saved.blend"), copy=True)
     saved = scene_in(tmp_path / "saved.blend").sequence_editor.strips["one"]
     assert not saved.mute
     assert muting._MARK not in saved
