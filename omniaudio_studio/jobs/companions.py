@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omniaudio_studio.cancel import Cancel
+from omniaudio_studio.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     from omniaudio_studio.foa.binaural_track import HeadTrack
+
+
+def check_companions(deliverables: Collection[str]) -> None:
+    """Refuse, before any work is done, what this Python has no library for.
+
+    Raises
+    ------
+    MissingDependencyError
+        If a plot is wanted and there is no Matplotlib: the Blender extension comes without it.
+    """
+    if "plot" in deliverables and find_spec("matplotlib") is None:
+        raise MissingDependencyError(
+            "plots need Matplotlib, which this Python does not have; leave the plot out, or use an "
+            "environment that has all of OmniAudio Studio"
+        )
 
 
 def write_binaural(
