@@ -5,7 +5,6 @@ What sounds is tested where Blender has a device: tests/blender_window.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-import blender_addon
+from blender_addon import preview
 from blender_addon.preview import control, muting
 from blender_addon.preview.streams import Refused, Streams
 from blender_addon.preview.sync import FRAMES, JUMP, LIMIT, Sync
@@ -23,13 +22,7 @@ from omniaudio_studio.foa.head_streams import STREAMS
 RATE = 48_000
 
 
-@pytest.fixture(autouse=True)
-def addon() -> Iterator[None]:
-    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
-    blender_addon.register()
-    yield
-    blender_addon.unregister()
-    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+pytestmark = pytest.mark.usefixtures("blender")
 
 
 def sound(path: Path, channels: int) -> Path:
@@ -98,11 +91,12 @@ def test_handlers_and_buttons_go_with_the_addon() -> None:
         return [name for name in control._HANDLERS for _ in _of_preview(name)]
 
     assert ours() == list(control._HANDLERS)
-    blender_addon.unregister()
+    preview.unregister()
     assert not ours()
-    blender_addon.register()
+    assert not hasattr(bpy.types, "OMNIAUDIO_OT_preview_start")
+    preview.register()
     assert ours() == list(control._HANDLERS)
-    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+    bpy.ops.wm.read_homefile(use_empty=True)
     assert ours() == list(control._HANDLERS)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +25,8 @@ ANGLES = [(0.0, 0.0, 0.0), (90.0, 0.0, 0.0), (0.0, 40.0, 0.0), (0.0, 0.0, 25.0),
 
 
 @pytest.fixture(autouse=True)
-def fresh() -> Iterator[None]:
-    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=False)
-    yield
-    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=False)
+def fresh() -> None:
+    bpy.ops.wm.read_homefile(use_empty=False)
 
 
 def camera() -> Any:
