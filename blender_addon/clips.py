@@ -241,7 +241,7 @@ def _refuse_changed(scene: Any, strip: Any) -> None:
         problem = "is upside down; switch Mirror Y off"
     elif any(effect.type == "SPEED" and effect.input_1 in _with_metas(strip) for effect in effects):
         problem = "is played through a speed effect; remove the effect"
-    elif any(len(part.retiming_keys) > 2 for part in _with_metas(strip)):
+    elif any(compat.is_retimed(part) for part in _with_metas(strip)):
         problem = "is retimed; clear its retiming keys (Strip > Retiming > Reset Retiming)"
     if problem:
         raise OptionError(f"the strip {strip.name} {problem}, or render it to a movie first")

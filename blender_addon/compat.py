@@ -48,6 +48,11 @@ def content_duration(strip: Any) -> int:
     return int(getattr(strip, _name(strip, _CONTENT_DURATION)))
 
 
+def is_retimed(strip: Any) -> bool:
+    """Whether keys give parts of a strip another speed: its first and last one alone do not."""
+    return len(getattr(strip, "retiming_keys", ())) > 2
+
+
 def sequencer_scene(context: Any) -> Any:
     """The scene whose sequencer is on screen: 5.0 and later let a workspace pin one."""
     return getattr(context, "sequencer_scene", None) or context.scene
