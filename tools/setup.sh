@@ -37,7 +37,7 @@ find_python() {
 window="libegl1 libgl1 libgl1-mesa-dri libfontconfig1 libdbus-1-3 libxkbcommon-x11-0 libxcb-cursor0
     libxcb-icccm4 libxcb-keysyms1 libxcb-image0 libxcb-render-util0 libxcb-shape0 libxcb-xkb1
     fonts-dejavu-core libportaudio2 libasound2-plugins"
-tests="xvfb pulseaudio pulseaudio-utils libmysofa1 blender openbox xdotool imagemagick"
+tests="xvfb pulseaudio pulseaudio-utils libmysofa1 blender python3-numpy openbox xdotool imagemagick"
 case "$what" in
     app) packages="$window" ;;
     dev) packages="$window $tests" ;;
