@@ -261,10 +261,10 @@ def measure_blocks(
     )
 
 
-def checked_blocks(reader: FoaReader, cancel: Cancel | None) -> Iterator[Foa]:
-    """The blocks of an opened field; MediaError where they hold no numbers."""
-    position = 0
-    for block in reader.blocks():
+def checked_blocks(reader: FoaReader, cancel: Cancel | None, first: int = 0) -> Iterator[Foa]:
+    """The blocks of an opened field from a sample on; MediaError where they hold no numbers."""
+    position = first
+    for block in reader.blocks(first=first):
         if cancel is not None:
             cancel.check()
         if not np.isfinite(block).all():

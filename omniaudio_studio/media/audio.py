@@ -308,21 +308,22 @@ class FoaReader:
                 "(W, Y, Z, X)"
             )
 
-    def blocks(self, size: int = 65536) -> Iterator[np.ndarray]:
-        """The field from the start, float32 (4, n), n = ``size`` but in the last block.
+    def blocks(self, size: int = 65536, first: int = 0) -> Iterator[np.ndarray]:
+        """The field from sample ``first`` on, float32 (4, n), n = ``size`` but in the last block.
 
         Channels of higher orders and head-locked ones are left out.
         """
         from omniaudio_studio.foa.convention import to_ambix
 
-        source = self._from_file(size) if self._file is not None else self._from_container(size)
+        read = self._from_container if self._file is None else self._from_file
+        source = read(size, first)
         for samples in source:
             yield to_ambix(np.ascontiguousarray(samples), self.convention)
 
-    def _from_file(self, size: int) -> Iterator[np.ndarray]:
+    def _from_file(self, size: int, first: int) -> Iterator[np.ndarray]:
         import soundfile
 
-        self._file.seek(0)
+        self._file.seek(min(first, self._file.frames))
         while True:
             try:
                 samples = self._file.read(size, dtype="float32", always_2d=True)
@@ -332,10 +333,10 @@ class FoaReader:
                 return
             yield samples.T[:4]
 
-    def _from_container(self, size: int) -> Iterator[np.ndarray]:
+    def _from_container(self, size: int, first: int) -> Iterator[np.ndarray]:
         # Which channel of the track holds W, Y, Z, X.
         order = [0, 1, 2, 3] if self._boxes is None else [*self._boxes.tracks[:4]]
-        for samples in iter_audio(self.path, block=size, channels=4):
+        for samples in iter_audio(self.path, start=first / self.rate, block=size, channels=4):
             yield samples[order]
 
     def close(self) -> None:
