@@ -16,7 +16,7 @@ from omniaudio_studio.engine.plan import GenerationSettings, range_samples
 from omniaudio_studio.engine.progress import Progress
 from omniaudio_studio.errors import BundleError, MediaError
 from omniaudio_studio.files import check_output, file_sha256
-from omniaudio_studio.jobs.companions import write_binaural, write_plot
+from omniaudio_studio.jobs.companions import check_companions, write_binaural, write_plot
 from omniaudio_studio.jobs.outputs import TakeFiles, take_files
 from omniaudio_studio.jobs.request import GenerateRequest
 from omniaudio_studio.jobs.rerolling import Reroll, plan_reroll, surroundings
@@ -28,7 +28,12 @@ from omniaudio_studio.jobs.sidecar import (
 )
 from omniaudio_studio.jobs.splicing import splice
 from omniaudio_studio.jobs.staging import Staging, check_distinct, require_file
-from omniaudio_studio.jobs.writing import TakeWriter, camera_bed, copy_with_gain, loudness_gain
+from omniaudio_studio.jobs.writing import (
+    TakeWriter,
+    camera_bed,
+    clipping_warning,
+    reach_loudness,
+)
 
 if TYPE_CHECKING:
     from omniaudio_studio.engine.generate import Generator
@@ -134,6 +139,7 @@ def run_request(
     begun = time.monotonic()
     cancel = cancel or CancelToken()
     request.validate()
+    check_companions(request.deliverables)
     files = take_files(request)
     finals = [path for take in files for path in take.all()]
     inputs = [request.clip]
@@ -311,12 +317,7 @@ class _Job:
             self._finish(files, writer, reroll)
             for files, writer in zip(self.files, writers, strict=True)
         ]
-        clipped = sum(values for _, values in finished)
-        if clipped:
-            self.warnings.append(
-                f"{clipped} values were beyond full scale and were clipped; use --subtype float32, "
-                "or a --loudness target"
-            )
+        self.warnings += clipping_warning(sum(values for _, values in finished))
         return [gain for gain, _ in finished]
 
     @property
@@ -339,14 +340,10 @@ class _Job:
             clipped = splice(reroll, source, path, self.subtype, check)
             gain = reroll.take.treatment.gain_db
         elif request.loudness is not None:
-            measured = writer.loudness()
-            gain = loudness_gain(measured, request.loudness, writer.true_peak())
-            if not abs(measured + gain - request.loudness) < 0.1:
-                self.warnings.append(
-                    f"{files.wav.name} is at {measured + gain:.1f} LUFS, not the "
-                    f"{request.loudness:g} asked for: more gain would pass -1 dBTP, or it is silent"
-                )
-            clipped = copy_with_gain(source, path, gain, self.subtype, check)
+            gain, clipped, told = reach_loudness(
+                writer, path, request.loudness, self.subtype, check
+            )
+            self.warnings += told
         else:
             return 0.0, writer.clipped
         source.unlink()

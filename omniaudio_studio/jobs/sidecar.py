@@ -6,6 +6,7 @@ import json
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,9 +64,6 @@ def describe(
     base_treatment
         What had been done to the earlier take, where there is one.
     """
-    import numpy
-    import onnxruntime
-
     manifest = bundle.manifest
     base = None
     if request.base_take is not None:
@@ -121,17 +119,22 @@ def describe(
             "samples": take.samples,
             "gain_db": take.gain_db,
         },
-        "software": {
-            "omniaudio": __version__,
-            "onnxruntime": onnxruntime.__version__,
-            "numpy": numpy.__version__,
-            "python": platform.python_version(),
-            "system": platform.platform(),
-        },
+        "software": software("onnxruntime", "numpy"),
         "provider": {"name": result.provider, "reason": result.reason},
         "seconds": round(result.seconds, 3),
         "sound_seconds": round(result.sound_seconds, 3),
         "warnings": list(result.warnings),
+    }
+
+
+def software(*modules: str) -> dict[str, str]:
+    """The program's version, and those of what the sound depends on."""
+    versions = {name: str(import_module(name).__version__) for name in modules}
+    return {
+        "omniaudio": __version__,
+        **versions,
+        "python": platform.python_version(),
+        "system": platform.platform(),
     }
 
 
@@ -167,7 +170,7 @@ def reproduction(
     MissingFileError, OptionError
         If there is no such sidecar, or it is none.
     """
-    data = _load(sidecar)
+    data = load_sidecar(sidecar, KIND, SCHEMA_VERSION, "generated")
     request = GenerateRequest.from_dict(data.get("request"))
     if clip is None:
         clip = request.clip
@@ -197,7 +200,21 @@ def reproduction(
         ) from error
 
 
-def _load(sidecar: Path) -> dict[str, Any]:
+def load_sidecar(sidecar: Path, kind: str, version: int, made: str) -> dict[str, Any]:
+    """Read a sidecar as plain data.
+
+    Parameters
+    ----------
+    kind, version
+        What its ``kind`` and ``schema_version`` have to be.
+    made
+        What its WAV is, for the message.
+
+    Raises
+    ------
+    MissingFileError, OptionError
+        If there is no such file, or it is no such sidecar.
+    """
     try:
         data = json.loads(sidecar.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -206,15 +223,15 @@ def _load(sidecar: Path) -> dict[str, Any]:
         raise OptionError(f"{sidecar} is no sidecar: it is not JSON ({error})") from error
     except OSError as error:
         raise MissingFileError(f"cannot read {sidecar}: {error.strerror or error}") from error
-    if not isinstance(data, dict) or data.get("kind") != KIND:
+    if not isinstance(data, dict) or data.get("kind") != kind:
         raise OptionError(
-            f'{sidecar} is no sidecar: expected a JSON object of kind "{KIND}"; '
-            "give the .json beside a generated .wav"
+            f'{sidecar} is no sidecar: expected a JSON object of kind "{kind}"; '
+            f"give the .json beside a {made} .wav"
         )
-    version = data.get("schema_version")
-    if version != SCHEMA_VERSION or isinstance(version, bool):
+    found = data.get("schema_version")
+    if found != version or isinstance(found, bool):
         raise OptionError(
-            f"{sidecar} has schema version {version!r}, this program reads {SCHEMA_VERSION}; "
+            f"{sidecar} has schema version {found!r}, this program reads {version}; "
             "use the version of OmniAudio Studio that wrote it"
         )
     return data

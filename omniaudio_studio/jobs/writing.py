@@ -117,7 +117,7 @@ class TakeWriter:
         on_preview: Callable[[Preview], None] | None = None,
         take: int = 0,
     ) -> None:
-        self.rate, self.samples = rate, samples
+        self.path, self.rate, self.samples = path, rate, samples
         self.yaw, self.bed, self.take = yaw, bed, take
         self._on_preview = on_preview
         self._resampler: Any = None
@@ -129,6 +129,7 @@ class TakeWriter:
 
         self._wav: WavWriter = WavWriter(path, rate, 4, subtype)
         self.written = 0
+        self.peak = 0.0  # of the four channels, linear, before any limit of the file's format
         self._meters: list[LoudnessMeter] = []
         if metered:
             from omniaudio_studio.media.loudness import LoudnessMeter
@@ -195,6 +196,7 @@ class TakeWriter:
         for meter, channel in zip(self._meters, block, strict=False):
             meter.push(channel)
         self._wav.write(block)
+        self.peak = max(self.peak, float(np.abs(block).max()))
         self.written += count
 
     def _preview(self, block: Block) -> Preview:
@@ -221,6 +223,38 @@ def loudness_gain(measured: float, target: float, true_peak: float) -> float:
     if math.isfinite(true_peak):
         gain = min(gain, TRUE_PEAK_LIMIT - true_peak)
     return gain
+
+
+def reach_loudness(
+    writer: TakeWriter, target: Path, loudness: float, subtype: Subtype, check: Callable[[], None]
+) -> tuple[float, int, list[str]]:
+    """Write what a metered writer wrote to ``target``, at the loudness asked for.
+
+    Returns
+    -------
+    float, int, list of str
+        The gain in decibels, the values clipped, and what is to be told where the loudness could
+        not be reached.
+    """
+    measured = writer.loudness()
+    gain = loudness_gain(measured, loudness, writer.true_peak())
+    told = []
+    if not abs(measured + gain - loudness) < 0.1:
+        told.append(
+            f"{target.name} is at {measured + gain:.1f} LUFS, not the {loudness:g} asked for: more "
+            "gain would pass -1 dBTP, or it is silent"
+        )
+    return gain, copy_with_gain(writer.path, target, gain, subtype, check), told
+
+
+def clipping_warning(values: int) -> list[str]:
+    """What is to be told of values that a 24-bit file could not hold, if there are any."""
+    if not values:
+        return []
+    return [
+        f"{values} values were beyond full scale and were clipped; use --subtype float32, or a "
+        "--loudness target"
+    ]
 
 
 def copy_with_gain(

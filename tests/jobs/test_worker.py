@@ -15,14 +15,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 import soundfile
 
 from omniaudio_studio.errors import OptionError, WorkerError
 from omniaudio_studio.jobs.client import WorkerClient
+from omniaudio_studio.jobs.deliver_request import DeliverRequest, PlacedSource
 from omniaudio_studio.jobs.protocol import Event
 from omniaudio_studio.jobs.request import GenerateRequest
+from omniaudio_studio.media.wav import write_wav
 
 PATIENCE = 60.0  # seconds, for a loaded machine
 posix = pytest.mark.skipif(os.name == "nt", reason="kills by signal")
@@ -83,6 +86,66 @@ def test_a_job_is_done_with_progress_previews_and_its_files(
     assert result["takes"][0]["wav"] == str(quick.output)
     assert soundfile.info(quick.output).frames == 96000
     assert names(tmp_path) == {"out.wav", "out.json"}
+
+
+@pytest.fixture
+def delivery(tmp_path: Path) -> DeliverRequest:
+    """Of twenty seconds of sound."""
+    folder = tmp_path / "delivery"
+    folder.mkdir()
+    sound = 0.1 * np.random.default_rng(0).standard_normal((4, 20 * 48000))
+    write_wav(folder / "field.wav", sound, 48000)
+    return DeliverRequest(
+        folder / "field.wav", folder / "out.wav", deliverables=("wav", "binaural")
+    )
+
+
+def test_a_worker_delivers_between_two_generations(
+    client: WorkerClient, quick: GenerateRequest, delivery: DeliverRequest, tmp_path: Path
+) -> None:
+    jobs = [
+        client.submit(quick),
+        client.submit(delivery),
+        client.submit(replace(quick, output=tmp_path / "b.wav")),
+    ]
+    heard = until(client, lambda event: event.job == jobs[2] and event.final)
+    assert [event.job for event in heard if event.kind == "done"] == jobs
+    of_delivery = [event for event in heard if event.job == jobs[1]]
+    assert of_delivery[0].kind == "started"
+    stages = [event.data["stage"] for event in of_delivery if event.kind == "progress"]
+    assert list(dict.fromkeys(stages)) == ["sound", "binaural"]
+    result = of_delivery[-1].data["result"]
+    assert result["kind"] == "deliver"
+    assert result["samples"] == 20 * 48000
+    assert names(delivery.output.parent) == {"field.wav", "out.wav", "out.json", "out.binaural.wav"}
+
+
+@posix
+def test_a_delivery_that_is_cancelled_or_killed_leaves_nothing(
+    client: WorkerClient, delivery: DeliverRequest
+) -> None:
+    path = ((0.0, 40.0, 0.0, 0.0, 1.0), (20.0, -40.0, 5.0, 0.0, 1.0))
+    sounds = delivery.output.with_name("bird.wav")
+    write_wav(sounds, np.random.default_rng(0).standard_normal(48000), 48000)
+    bird = PlacedSource(sounds, "bird", 0.0, path, delay=True, loop=True)
+    before = names(delivery.output.parent)
+
+    def begin() -> str:
+        job = client.submit(replace(delivery, sources=(bird,) * 20))  # several seconds of work
+        until(client, lambda event: event.kind == "progress" and event.job == job)
+        return job
+
+    job = begin()
+    client.cancel(job)
+    assert client.wait(job, PATIENCE).kind == "cancelled"
+    assert names(delivery.output.parent) == before
+    job = begin()
+    assert client.pid is not None
+    os.kill(client.pid, signal.SIGSTOP)
+    assert [name for name in names(delivery.output.parent) if name.endswith(".part")]
+    os.kill(client.pid, signal.SIGKILL)
+    assert client.wait(job, PATIENCE).data["kind"] == "WorkerDied"
+    assert names(delivery.output.parent) == before
 
 
 def test_the_model_stays_warm_and_the_worker_the_same(

@@ -1,0 +1,307 @@
+"""Do what a delivery's request says: from a field and placed sounds to the files, all or none."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from omniaudio_studio.engine.cancel import CancelToken
+from omniaudio_studio.engine.progress import Progress
+from omniaudio_studio.errors import MediaError, OptionError
+from omniaudio_studio.files import file_sha256
+from omniaudio_studio.jobs.companions import check_companions, write_binaural, write_plot
+from omniaudio_studio.jobs.deliver_request import DeliverRequest
+from omniaudio_studio.jobs.delivery_sidecar import Redelivery, describe_delivery, input_files
+from omniaudio_studio.jobs.outputs import TakeFiles, delivery_files
+from omniaudio_studio.jobs.result import DeliverResult
+from omniaudio_studio.jobs.sidecar import write_sidecar
+from omniaudio_studio.jobs.staging import Staging, check_distinct, require_file
+from omniaudio_studio.jobs.writing import TakeWriter, clipping_warning, reach_loudness
+
+if TYPE_CHECKING:
+    from omniaudio_studio.foa.convention import Foa
+    from omniaudio_studio.media.probe import ClipInfo
+    from omniaudio_studio.media.wav import Subtype
+
+Report = Callable[[Any], None]
+
+BLOCK = 1 << 16  # samples
+_SHORTER = 0.1  # seconds by which a clip may end early before it is told
+
+
+def run_deliver(
+    request: DeliverRequest,
+    *,
+    progress: Report | None = None,
+    cancel: CancelToken | None = None,
+    started: Callable[[Path], None] | None = None,
+    expected: Redelivery | None = None,
+) -> DeliverResult:
+    """Make everything that a delivery asks for.
+
+    All files appear together at the end, or none; memory stays flat for any length.
+
+    Parameters
+    ----------
+    progress
+        Called with reports of ``stage`` ("sound", then "overlay" and "binaural" where wanted),
+        ``done`` and ``total`` in seconds of sound, and ``eta``.
+    cancel
+        Stops the work within a second.
+    started
+        Called with the folder of temporary files once it is made.
+    expected
+        From a sidecar: the inputs must be the ones that it names.
+
+    Raises
+    ------
+    OmniAudioError
+        One line; nothing is left behind, and existing outputs are untouched.
+    Cancelled
+        Likewise.
+    """
+    begun = time.monotonic()
+    cancel = cancel or CancelToken()
+    request.validate()
+    check_companions(request.deliverables)
+    files = delivery_files(request)
+    inputs = input_files(request)
+    for what, path in inputs:
+        require_file(path, what)
+    check_distinct(files.all(), [path for _, path in inputs])
+    stop_hashing = CancelToken()
+    cancel.on_cancel(stop_hashing.cancel)
+    with (
+        Staging(files.all(), overwrite=request.overwrite) as staging,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        if started is not None:
+            started(staging.folder)
+        # Reading large files once more for their hashes goes on beside the work.
+        hashing = pool.submit(_hashes, [path for _, path in inputs], stop_hashing)
+        try:
+            result = _Job(request, files, staging, cancel, progress).run(hashing, expected, begun)
+            cancel.check()
+        except BaseException:
+            stop_hashing.cancel()
+            raise
+        staging.commit()
+    return result
+
+
+def _hashes(paths: Sequence[Path], cancel: CancelToken) -> list[str]:
+    """SHA-256 of each; a file that is named several times is read once."""
+    known = {path: file_sha256(path, cancel) for path in dict.fromkeys(paths)}
+    return [known[path] for path in paths]
+
+
+class _Job:
+    """One delivery, step by step."""
+
+    def __init__(
+        self,
+        request: DeliverRequest,
+        files: TakeFiles,
+        staging: Staging,
+        cancel: CancelToken,
+        progress: Report | None,
+    ) -> None:
+        self.request, self.files, self.staging = request, files, staging
+        self.cancel, self.progress = cancel, progress
+        self.warnings: list[str] = []
+
+    def run(
+        self, hashing: Future[list[str]], expected: Redelivery | None, begun: float
+    ) -> DeliverResult:
+        """All steps; the files are in the staging folder afterwards."""
+        request, files, path = self.request, self.files, self.staging.path
+        if expected is not None:
+            self._check_expected(expected, hashing.result())
+        clip = self._probe_clip()
+        with ExitStack() as opened:
+            samples, blocks = self._open(opened)
+            self._compare_lengths(clip, samples / request.rate)
+            gain, peak = self._write_sound(samples, blocks)
+        wav = path(files.wav)
+        if clip is not None and files.overlay is not None:
+            self._write_overlay(clip, wav, path(files.overlay))
+        if files.binaural is not None:
+            write_binaural(
+                wav, path(files.binaural), self._head(), progress=self.progress, cancel=self.cancel
+            )
+        if files.plot is not None:
+            write_plot(wav, path(files.plot), self.cancel)
+        sha256 = file_sha256(wav, self.cancel)
+        if expected is not None and sha256 != expected.output:
+            self.warnings.append(
+                f"the sound differs in its bits from the one that {expected.source} names: another "
+                "version of a library, or another processor, rounds differently"
+            )
+        result = DeliverResult(
+            wav=files.wav,
+            sidecar=files.sidecar,
+            binaural=files.binaural,
+            overlay=files.overlay,
+            plot=files.plot,
+            samples=samples,
+            rate=request.rate,
+            sha256=sha256,
+            peak=peak,
+            gain_db=gain,
+            duration=samples / request.rate,
+            seconds=time.monotonic() - begun,
+            warnings=tuple(self.warnings),
+        )
+        companions = {
+            name: file_sha256(path(final), self.cancel)
+            for name in ("binaural", "overlay", "plot")
+            if (final := getattr(files, name)) is not None
+        }
+        data = describe_delivery(request, result, hashing.result(), companions)
+        write_sidecar(path(files.sidecar), data)
+        return replace(result, seconds=time.monotonic() - begun)
+
+    def _check_expected(self, expected: Redelivery, found: Sequence[str]) -> None:
+        """Refuse to deliver again from other files: it would be another sound."""
+        inputs = input_files(self.request)
+        for (what, path), now, before in zip(inputs, found, expected.inputs, strict=True):
+            if now != before:
+                raise MediaError(
+                    f"{path} is not {what} that {expected.source} was made with (its hash "
+                    "differs); put the right one back, or deliver without --from"
+                )
+
+    def _probe_clip(self) -> ClipInfo | None:
+        request = self.request
+        if request.clip is None:
+            return None
+        from omniaudio_studio.media.probe import probe, require_360
+
+        info = probe(request.clip, projection=request.projection, stereo=request.stereo)
+        require_360(info)
+        start = request.clip_start + request.start
+        if not 0 <= start < info.duration:
+            raise OptionError(
+                f"the part begins at {start:.3f} s of {request.clip}, which lasts "
+                f"{info.duration:.3f} s; change clip_start, or leave the overlay out"
+            )
+        self.warnings += info.warnings
+        return info
+
+    def _compare_lengths(self, clip: ClipInfo | None, duration: float) -> None:
+        if clip is None:
+            return
+        rest = clip.duration - self.request.clip_start - self.request.start
+        if rest < duration - _SHORTER:
+            self.warnings.append(
+                f"the clip ends {duration - rest:.2f} s before the sound, and so does the overlay"
+            )
+
+    def _open(self, opened: ExitStack) -> tuple[int, Iterator[Foa]]:
+        """Length in samples, and the blocks with everything in them."""
+        from omniaudio_studio.delivery.field_part import FieldPart
+        from omniaudio_studio.delivery.placed import PlacedVoice
+        from omniaudio_studio.media.audio import FoaReader
+
+        request, rate = self.request, self.request.rate
+        if request.field is not None:
+            reader = opened.enter_context(FoaReader(request.field))
+            part = FieldPart(reader, rate, request.start, request.duration, self.cancel)
+            first, samples, blocks = part.first, part.samples, part.blocks(BLOCK)
+        else:
+            assert request.duration is not None
+            first, samples = round(request.start * rate), round(request.duration * rate)
+            if not samples:
+                raise OptionError("the part is shorter than a sample; choose a longer duration")
+            blocks = _silent_field(samples)
+        voices = [
+            opened.enter_context(PlacedVoice(source, rate, self.cancel))
+            for source in request.sources
+        ]
+
+        def mixed() -> Iterator[Foa]:
+            place = first
+            for block in blocks:
+                self.cancel.check()
+                for voice in voices:
+                    voice.add_to(block, place)
+                place += block.shape[1]
+                yield block
+
+        return samples, mixed()
+
+    def _write_sound(self, samples: int, blocks: Iterator[Foa]) -> tuple[float, float]:
+        """Write the WAV; returns the gain in decibels, and the peak."""
+        request, wav = self.request, self.staging.path(self.files.wav)
+        subtype = cast("Subtype", request.subtype)
+        # With a loudness target the level is known only at the end.
+        detour = request.loudness is not None
+        place = self.staging.extra(wav.name) if detour else wav
+        total, begun = samples / request.rate, time.monotonic()
+        with TakeWriter(
+            place,
+            source_rate=request.rate,
+            rate=request.rate,
+            samples=samples,
+            subtype="float32" if detour else subtype,
+            metered=detour,
+        ) as writer:
+            for block in blocks:
+                writer(block)
+                done = writer.written / request.rate
+                if self.progress is not None:
+                    left = (time.monotonic() - begun) * (total - done) / done
+                    self.progress(Progress("sound", done, total, left))
+            writer.finish()
+        gain, clipped = 0.0, writer.clipped
+        if request.loudness is not None:
+            gain, clipped, told = reach_loudness(
+                writer, wav, request.loudness, subtype, self.cancel.check
+            )
+            self.warnings += told
+            place.unlink()
+        peak = writer.peak * 10 ** (gain / 20)
+        self.warnings += clipping_warning(clipped)
+        if peak > 1.0 and subtype == "float32":
+            self.warnings.append(
+                f"its peak is {peak:.2f}, above full scale, where players clip; set a loudness"
+            )
+        return gain, peak if subtype == "float32" else min(peak, 1.0)
+
+    def _write_overlay(self, clip: ClipInfo, wav: Path, overlay: Path) -> None:
+        from omniaudio_studio.delivery.overlay import write_overlay
+
+        write_overlay(
+            clip,
+            wav,
+            overlay,
+            start=self.request.clip_start + self.request.start,
+            # The picture keeps its own front: the sound is turned back.
+            yaw=math.radians(self.request.yaw),
+            convention="ambix",
+            progress=self.progress,
+            cancel=self.cancel,
+        )
+
+    def _head(self) -> Any:
+        """Where the head looks, from the WAV's first sample on, as `TrackRenderer` takes it."""
+        if not self.request.head:
+            return None
+        times, *angles = np.array(self.request.head, dtype=np.float64).T
+        return (
+            times - round(self.request.start * self.request.rate) / self.request.rate,
+            *np.radians(angles),
+        )
+
+
+def _silent_field(samples: int) -> Iterator[Foa]:
+    for begin in range(0, samples, BLOCK):
+        yield np.zeros((4, min(BLOCK, samples - begin)), np.float32)

@@ -1,0 +1,129 @@
+"""The sidecar beside a delivered WAV: what it was made of, so that it can be made again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from omniaudio_studio.errors import OptionError
+from omniaudio_studio.jobs.deliver_request import DeliverRequest
+from omniaudio_studio.jobs.result import DeliverResult
+from omniaudio_studio.jobs.sidecar import load_sidecar, software
+
+SCHEMA_VERSION = 1
+KIND = "omniaudio-delivery"
+
+
+@dataclass(frozen=True)
+class Redelivery:
+    """A request read from a sidecar, with what its inputs have to be.
+
+    ``inputs`` are the SHA-256 of `input_files`, in their order; ``output`` is the WAV's.
+    """
+
+    request: DeliverRequest
+    source: Path
+    inputs: tuple[str, ...]
+    output: str
+
+
+def input_files(request: DeliverRequest) -> list[tuple[str, Path]]:
+    """What each file that a delivery reads is, and where: field, clip, sounds in their order."""
+    files = [("the sound field", request.field), ("the clip", request.clip)]
+    named = [(what, path) for what, path in files if path is not None]
+    return named + [(f"the sound of {source.name}", source.file) for source in request.sources]
+
+
+def describe_delivery(
+    request: DeliverRequest,
+    result: DeliverResult,
+    inputs: Sequence[str],
+    companions: dict[str, str],
+) -> dict[str, Any]:
+    """The sidecar as plain data.
+
+    Parameters
+    ----------
+    result
+        What was made.
+    inputs
+        SHA-256 of `input_files`, in their order.
+    companions
+        SHA-256 of what lies beside the WAV, by deliverable.
+    """
+    placed = replace(
+        request,
+        field=None if request.field is None else request.field.absolute(),
+        clip=None if request.clip is None else request.clip.absolute(),
+        output=request.output.absolute(),
+        sources=tuple(replace(source, file=source.file.absolute()) for source in request.sources),
+    )
+    return {
+        "kind": KIND,
+        "schema_version": SCHEMA_VERSION,
+        "request": placed.as_dict(),
+        "inputs": [
+            {"what": what, "name": path.name, "sha256": sha256}
+            for (what, path), sha256 in zip(input_files(request), inputs, strict=True)
+        ],
+        "output": {
+            "name": request.output.name,
+            "sha256": result.sha256,
+            "rate": result.rate,
+            "channels": "W Y Z X",
+            "normalisation": "SN3D",
+            "samples": result.samples,
+            "gain_db": result.gain_db,
+            "peak": result.peak,
+        },
+        "companions": companions,
+        "software": software("numpy", "soxr", "av"),
+        "seconds": round(result.seconds, 3),
+        "warnings": list(result.warnings),
+    }
+
+
+def redelivery(sidecar: Path, *, output: Path | None = None, overwrite: bool = False) -> Redelivery:
+    """Read a sidecar for making its delivery again.
+
+    Files that are not where they were are looked for beside the sidecar.
+
+    Parameters
+    ----------
+    sidecar
+        ``OUT.json``.
+    output
+        Where the sound goes; else ``OUT.wav`` beside the sidecar.
+
+    Raises
+    ------
+    MissingFileError, OptionError
+        If there is no such sidecar, or it is none.
+    """
+    data = load_sidecar(sidecar, KIND, SCHEMA_VERSION, "delivered")
+    request = DeliverRequest.from_dict(data.get("request"))
+
+    def found(path: Path) -> Path:
+        beside = sidecar.parent / path.name
+        return beside if not path.exists() and beside.exists() else path
+
+    request = replace(
+        request,
+        field=None if request.field is None else found(request.field),
+        clip=None if request.clip is None else found(request.clip),
+        sources=tuple(replace(source, file=found(source.file)) for source in request.sources),
+        output=sidecar.with_suffix(".wav") if output is None else output,
+        overwrite=overwrite,
+    ).validate()
+    try:
+        inputs = tuple(str(item["sha256"]) for item in data["inputs"])
+        sha256 = str(data["output"]["sha256"])
+    except (KeyError, TypeError) as error:
+        raise OptionError(
+            f"{sidecar} is incomplete ({error} is missing); deliver without --from"
+        ) from error
+    if len(inputs) != len(input_files(request)):
+        raise OptionError(f"{sidecar} is incomplete (inputs are missing); deliver without --from")
+    return Redelivery(request, sidecar, inputs, sha256)
