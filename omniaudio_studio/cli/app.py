@@ -15,6 +15,7 @@ from omniaudio_studio import __version__
 from omniaudio_studio.cli import (
     batch,
     binaural,
+    deliver,
     demo,
     doctor,
     evaluate,
@@ -62,6 +63,7 @@ def options(
 
 app.command("generate")(generate.generate)
 app.command("batch")(batch.batch)
+app.command("deliver")(deliver.deliver)
 app.command("demo")(demo.demo)
 app.command("gui")(gui.gui)
 app.command("probe")(inspect.probe)

@@ -1,0 +1,182 @@
+"""``omniaudio deliver``: a part of a sound field, with placed sounds, as the files that leave."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from omniaudio_studio.cli import request_options as options
+from omniaudio_studio.cli.output import ProgressReport, note, print_json, seconds_text
+from omniaudio_studio.cli.running import run_cancellable
+from omniaudio_studio.errors import MissingFileError, OptionError
+from omniaudio_studio.jobs.deliver_request import DeliverRequest, PlacedSource
+
+if TYPE_CHECKING:
+    from omniaudio_studio.engine.cancel import CancelToken
+    from omniaudio_studio.jobs.result import DeliverResult
+
+_OF_THE_CLIP = ("clip", "clip_start", "yaw", "projection", "stereo")
+
+
+def deliver(
+    field: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FIELD", help="A sound field, 4 channels of AmbiX.", show_default=False
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="OUT.wav", help="The WAV to write.")
+    ] = None,
+    start: Annotated[float | None, typer.Option(help="Seconds into the field.")] = None,
+    duration: Annotated[float | None, typer.Option(help="Seconds to deliver.")] = None,
+    sources: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.json",
+            help="Placed sounds to add: a JSON list of objects with file, name, start and points, "
+            "each [time, x, y, z, gain] in s and m (x front, y left, z up).",
+        ),
+    ] = None,
+    binaural: options.Binaural = False,
+    head: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV",
+            help="Head track for --binaural: lines of time,yaw,pitch,roll (s, degrees).",
+        ),
+    ] = None,
+    overlay: options.Overlay = False,
+    clip: Annotated[
+        Path | None, typer.Option(metavar="CLIP", help="The 360 video for --overlay.")
+    ] = None,
+    clip_start: Annotated[
+        float | None, typer.Option(help="The clip's time at the field's first sample, s.")
+    ] = None,
+    yaw: Annotated[
+        float | None, typer.Option(help="What the field's front is in the clip, degrees left.")
+    ] = None,
+    projection: options.Projection = None,
+    stereo: options.Stereo = None,
+    plot: options.Plot = False,
+    rate: options.Rate = None,
+    subtype: options.Subtype = None,
+    loudness: options.Loudness = None,
+    overwrite: options.Overwrite = False,
+    sidecar: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="OUT.json", help="Make a sidecar's delivery again."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The result as JSON.")] = False,
+) -> None:
+    """Write a part of FIELD, placed sounds added, as AmbiX WAV with its sidecar OUT.json.
+
+    Without FIELD, the placed sounds alone. Where nothing is to be done to a part, the WAV holds the
+    field's samples bit for bit.
+    """
+    chosen = options.given(
+        start=start,
+        duration=duration,
+        sources=sources,
+        head=head,
+        clip=clip,
+        clip_start=clip_start,
+        yaw=yaw,
+        projection=projection,
+        stereo=stereo,
+        rate=rate,
+        subtype=subtype,
+        loudness=loudness,
+        binaural=binaural,
+        overlay=overlay,
+        plot=plot,
+    )
+    if sidecar is not None:
+        if field is not None or chosen:
+            raise OptionError(
+                "--from takes everything from the sidecar; leave out all but -o and --overwrite, "
+                "or deliver without --from"
+            )
+        request = None
+    else:
+        request = _request(field, output, overwrite, chosen)
+
+    def work(cancel: CancelToken) -> DeliverResult:
+        from omniaudio_studio.jobs.deliver import run_deliver
+        from omniaudio_studio.jobs.delivery_sidecar import redelivery
+
+        if request is not None:
+            return run_deliver(request, progress=report, cancel=cancel)
+        assert sidecar is not None
+        expected = redelivery(sidecar, output=output, overwrite=overwrite)
+        return run_deliver(expected.request, progress=report, cancel=cancel, expected=expected)
+
+    with ProgressReport() as report:
+        result = run_cancellable(work)
+    _show(result, as_json=as_json)
+
+
+def _request(
+    field: Path | None, output: Path | None, overwrite: bool, chosen: dict[str, Any]
+) -> DeliverRequest:
+    if output is None:
+        raise OptionError("expected an output: omniaudio deliver FIELD -o OUT.wav")
+    if "overlay" not in chosen.get("deliverables", ()):
+        for name in _OF_THE_CLIP:
+            if name in chosen:
+                raise OptionError(f"--{name.replace('_', '-')} is for --overlay; add it")
+    if "sources" in chosen:
+        chosen["sources"] = _read_sources(chosen["sources"])
+    if "head" in chosen:
+        chosen["head"] = _read_head(chosen["head"])
+    return DeliverRequest(field, output, overwrite=overwrite, **chosen).validate()
+
+
+def _read_sources(file: Path) -> tuple[PlacedSource, ...]:
+    """Placed sounds from a JSON list; their paths count from its folder."""
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise MissingFileError(f"no such file: {file} (--sources); check the path") from error
+    except OSError as error:
+        raise MissingFileError(f"cannot read {file}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise OptionError(f"{file} is not JSON ({error}); expected a list of sources") from error
+    if not isinstance(data, list):
+        raise OptionError(f"{file} holds no list; expected a JSON list of sources")
+    found = []
+    for number, item in enumerate(data, 1):
+        source = PlacedSource.from_dict(item, f"{file.name}: source {number}")
+        found.append(replace(source, file=file.parent / source.file))
+    return tuple(found)
+
+
+def _read_head(file: Path) -> tuple[tuple[float, ...], ...]:
+    from omniaudio_studio.media.head_track import read_head_track
+
+    times, *angles = read_head_track(file)
+    rows = zip(times.tolist(), *(column.tolist() for column in angles), strict=True)
+    return tuple((time, *map(math.degrees, turned)) for time, *turned in rows)
+
+
+def _show(result: DeliverResult, *, as_json: bool) -> None:
+    for warning in result.warnings:
+        note(f"warning: {warning}")
+    if as_json:
+        print_json(result.as_dict())
+        return
+    print(f"{result.wav}  {seconds_text(result.duration)}, {result.rate} Hz, AmbiX (W Y Z X)")
+    print(f"{result.sidecar}  how to make it again")
+    for path, what in (
+        (result.binaural, "for headphones"),
+        (result.overlay, "the sound field over the picture"),
+        (result.plot, "where the sound is, and how loud, over time"),
+    ):
+        if path is not None:
+            print(f"{path}  {what}")
+    print(f"in {seconds_text(result.seconds)}")
