@@ -36,9 +36,9 @@ PLATFORMS = {
     "windows-x64": ("win_amd64",),
     "macos-arm64": ("macosx_14_0_arm64",),
 }
+# Where tools/setup.sh can make what this needs.
 HERE = {
     ("Linux", "x86_64"): "linux-x64",
-    ("Windows", "AMD64"): "windows-x64",
     ("Darwin", "arm64"): "macos-arm64",
 }.get((platform.system(), platform.machine()))
 
@@ -148,7 +148,8 @@ def downloaded_wheels(name: str, python: str) -> Path:
         command += ["--only-binary=:all:", "--implementation", "cp", "--python-version", python]
         for tag in PLATFORMS[name]:
             command += ["--platform", tag]
-        run(f"download the wheels for {name}", [*command, "-r", PINS, "-d", target])
+        step = f"download the wheels for {name} (without a network it cannot)"
+        run(step, [*command, "-r", PINS, "-d", target])
         target.rename(folder)
     return folder
 
