@@ -7,19 +7,21 @@ here blocks unless asked to, and no callback arrives on another thread.
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from omniaudio_studio.errors import WorkerError
+from omniaudio_studio.errors import OutputError, WorkerError
 from omniaudio_studio.jobs import protocol
 from omniaudio_studio.jobs.deliver_request import DeliverRequest
 from omniaudio_studio.jobs.line_process import CLOSE_SECONDS, LOWEST_PRIORITY, LineProcess
+from omniaudio_studio.jobs.outputs import all_outputs
 from omniaudio_studio.jobs.protocol import Event
 from omniaudio_studio.jobs.request import GenerateRequest
+from omniaudio_studio.jobs.staging import PART, finish
 
 MODULE = "omniaudio_studio.jobs.worker"
 MAX_CRASHES = 3  # in a row, with no job done in between; then the client gives up
@@ -69,6 +71,7 @@ class WorkerClient:
         self._withdrawn: list[str] = []
         self._current: str | None = None
         self._temporary: Path | None = None
+        self._finals: list[Path] = []  # what the current job is to write
         self._ready = False
         self._cancelling = False  # whether the current job is not wanted any more
         self._killed = False  # whether the worker's end was asked for
@@ -218,6 +221,7 @@ class WorkerClient:
         """Hand over one job at a time: what waits here survives a crash over there."""
         if self._current is None and self._waiting and self.alive and self._ready:
             self._current, request = self._waiting.popleft()
+            self._finals = all_outputs(request)
             self._worker.send(
                 {
                     "command": protocol.RUN,
@@ -277,7 +281,8 @@ class WorkerClient:
         return events
 
     def _clean_up(self) -> None:
-        """Remove what a killed worker could not."""
-        if self._temporary is not None and self._temporary.name.endswith(".part"):
-            shutil.rmtree(self._temporary, ignore_errors=True)
+        """Remove what a killed worker could not; outputs half brought into place get there."""
+        if self._temporary is not None and self._temporary.suffix == PART:
+            with suppress(OutputError):
+                finish(self._temporary, self._finals)
         self._temporary = None

@@ -48,8 +48,10 @@ def delivery_files(request: DeliverRequest) -> TakeFiles:
     return _files(request.output, request.deliverables)
 
 
-def all_outputs(request: GenerateRequest) -> list[Path]:
-    """Every file of every take."""
+def all_outputs(request: GenerateRequest | DeliverRequest) -> list[Path]:
+    """Every file of a delivery, or of every take."""
+    if isinstance(request, DeliverRequest):
+        return list(delivery_files(request).all())
     return [path for files in take_files(request) for path in files.all()]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 KIND = "omniaudio-sidecar"
+
+_NUMBERS = re.compile(r"\[\n([-+.eE\d,\s]+)\]")  # texts hold no line breaks: they are escaped
 
 
 @dataclass(frozen=True)
@@ -139,8 +142,9 @@ def software(*modules: str) -> dict[str, str]:
 
 
 def write_sidecar(path: Path, data: Mapping[str, Any]) -> None:
-    """Write plain data as indented JSON."""
+    """Write plain data as indented JSON, lists of numbers on one line each."""
     text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
+    text = _NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text)
     path.write_text(text + "\n", encoding="utf-8")
 
 

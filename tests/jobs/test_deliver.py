@@ -264,6 +264,7 @@ def test_the_sidecar_delivers_the_same_bits_again(
     again = (tmp_path / "again.binaural.wav").read_bytes()
     assert again == everything.output.with_name("out.binaural.wav").read_bytes()
     assert not [line for line in result.warnings if "bits" in line]
+    assert "[0.0, 1.0, 2.0, 0.0, 1.0]," in sidecar.read_text(encoding="utf-8")  # a path can be read
 
 
 def test_moved_files_are_found_beside_the_sidecar_and_others_are_refused(

@@ -148,6 +148,33 @@ def test_a_delivery_that_is_cancelled_or_killed_leaves_nothing(
     assert names(delivery.output.parent) == before
 
 
+@posix
+def test_outputs_half_brought_into_place_get_there_after_a_kill(
+    delivery: DeliverRequest, tmp_path: Path
+) -> None:
+    # A disk that hangs at the second of three renames.
+    (tmp_path / "sitecustomize.py").write_text(
+        "import pathlib, time\n"
+        "real, seen = pathlib.Path.replace, []\n"
+        "def replace(self, target):\n"
+        "    if self.parent.suffix == '.whole':\n"
+        "        seen.append(self)\n"
+        "        time.sleep(100 * (len(seen) == 2))\n"
+        "    return real(self, target)\n"
+        "pathlib.Path.replace = replace\n"
+    )
+    with WorkerClient(environment={"PYTHONPATH": str(tmp_path)}) as client:
+        job = client.submit(delivery)
+        end = time.monotonic() + PATIENCE
+        while not delivery.output.exists() and time.monotonic() < end:
+            client.poll(0.05)
+        assert not delivery.output.with_suffix(".json").exists()
+        assert client.pid is not None
+        os.kill(client.pid, signal.SIGKILL)
+        assert client.wait(job, PATIENCE).kind == "error"
+    assert names(delivery.output.parent) == {"field.wav", "out.wav", "out.json", "out.binaural.wav"}
+
+
 def test_the_model_stays_warm_and_the_worker_the_same(
     client: WorkerClient, quick: GenerateRequest, tmp_path: Path
 ) -> None:
