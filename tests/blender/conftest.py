@@ -1,4 +1,4 @@
-"""Blender, freshly started before each test, with the add-on enabled and the models run elsewhere."""
+"""Blender, freshly started before each test, with the add-on enabled; models run elsewhere."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def test_an_image_sequence_says_what_to_do(scene: Any, blender: Any, tmp_path: P
     strip = scene.sequence_editor_create().strips.new_image(
         name="frames", filepath=str(picture), channel=1, frame_start=1
     )
-    with pytest.raises(OptionError, match="image sequence.*render it to a movie"):
+    with pytest.raises(OptionError, match=r"image sequence.*render it to a movie"):
         clips.find(scene, strip)
 
 

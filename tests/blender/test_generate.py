@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.blender.conftest import DEMO, add_movie
+from tests.blender.conftest import add_movie
 
 RATE = 48_000
 
