@@ -113,7 +113,8 @@ def camera_track(scene: Any, take: Take) -> tuple[Row, ...]:
             scene.frame_set(frame)
             camera = scene.camera.evaluated_get(layer.depsgraph).matrix_world.to_quaternion()
             angles = head_angles(turned @ camera.to_matrix())
-            rows.append(((frame - take.frame_start) / take.fps, *map(math.degrees, angles)))
+            yaw, pitch, roll = map(math.degrees, angles)
+            rows.append(((frame - take.frame_start) / take.fps, yaw, pitch, roll))
     finally:
         scene.frame_set(before, subframe=subframe)
     return tuple(rows)

@@ -224,7 +224,8 @@ def object_steps(made: ObjectPlan) -> Steps:
     mine.provider = earlier.omniaudio.provider
     mine.take, mine.title = uuid.uuid4().hex, wav.stem
     mine.sidecar = strips.stored_path(Path(result["sidecar"]))
-    mine.field = strips.stored_path(made.request.field)
+    if made.request.field is not None:
+        mine.field = strips.stored_path(made.request.field)
     mine.objects = len(made.request.sources)
     key: str = mine.take
     yield Pause()

@@ -272,9 +272,9 @@ class Runner:
                     self._go_on(task, None, error)
             return True
         for event in events:
-            task = next((task for task in self.running() if task.job == event.job), None)
-            if task is not None and event.job is not None:
-                self._heard(task, event)
+            about = next((task for task in self.running() if task.job == event.job), None)
+            if about is not None and event.job is not None:
+                self._heard(about, event)
         self._insist()
         return bool(events)
 

@@ -82,8 +82,8 @@ def of_strip(scene: Any, strip: Any | None) -> Take | None:
     return None
 
 
-def field_strip(scene: Any, key: str) -> Any | None:
-    """The strip of a take's field."""
+def field_strip(scene: Any, key: str) -> Any:
+    """The strip of a take's field, None where it is gone: never for a take that was just listed."""
     return _part(scene, key, "FOA")
 
 

@@ -16,7 +16,7 @@ AXIS = {"X": 0, "Y": 1, "Z": 2}
 IDENTITY: Rows = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 
-def head(view: Matrix, field: Matrix = IDENTITY) -> Rows:
+def head(view: Matrix, field: Matrix = IDENTITY) -> Matrix:
     """The head's orientation in the field, as `omniaudio_studio.foa.binaural.head_rotation` has it.
 
     Parameters
@@ -38,7 +38,7 @@ def head(view: Matrix, field: Matrix = IDENTITY) -> Rows:
             sum(field[world][own] * looks[world][axis] for world in range(3)) for axis in range(3)
         )
         for own in range(3)
-    )  # type: ignore[return-value]
+    )
 
 
 def volumes(head: Matrix, channels: Sequence[tuple[str, str]]) -> list[float]:
