@@ -105,6 +105,17 @@ def add_movie(scene: Any, path: Path, frame: int, channel: int = 1) -> Any:
     return strip
 
 
+def interpolate(block: Any, kind: str) -> None:
+    """Give all keys of an object the same interpolation: "LINEAR" or "CONSTANT"."""
+    action = block.animation_data.action
+    for layer in action.layers:  # 5.0 has no list of all curves any more
+        for strip in layer.strips:
+            for bag in strip.channelbags:
+                for curve in bag.fcurves:
+                    for point in curve.keyframe_points:
+                        point.interpolation = kind
+
+
 @pytest.fixture(scope="session")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Makes short 360 clips: ``clips(seconds, fps)``."""

@@ -1,0 +1,234 @@
+"""Objects that are heard: their paths, speakers, and the field that they end up in."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from omniaudio_studio.errors import MissingFileError, OptionError
+from tests.blender.conftest import interpolate
+
+RATE = 48_000
+
+
+@pytest.fixture
+def tone(tmp_path: Path) -> Path:
+    """Ten seconds of a steady tone."""
+    path = tmp_path / "töne.wav"
+    soundfile.write(path, 0.5 * np.sin(2 * np.pi * 500 * np.arange(10 * RATE) / RATE), RATE)
+    return path
+
+
+@pytest.fixture
+def camera(blender: Any, scene: Any) -> Any:
+    """An active camera at (0, 0, 1.6) that looks along +Y."""
+    item = blender.data.objects.new("camera", blender.data.cameras.new("camera"))
+    scene.collection.objects.link(item)
+    item.location = (0.0, 0.0, 1.6)
+    item.rotation_euler = (math.pi / 2, 0.0, 0.0)
+    scene.camera = item
+    return item
+
+
+def add_source(blender: Any, scene: Any, path: Path, name: str = "bee") -> Any:
+    item = blender.data.objects.new(name, None)
+    scene.collection.objects.link(item)
+    item.omniaudio.is_source, item.omniaudio.file = True, str(path)
+    return item
+
+
+def key(item: Any, frame: int, place: tuple[float, float, float]) -> None:
+    item.location = place
+    item.keyframe_insert("location", frame=frame)
+
+
+def test_places_are_read_frame_by_frame_from_the_camera(
+    blender: Any, scene: Any, camera: Any, tone: Path
+) -> None:
+    from blender_addon import sources
+    from blender_addon.strips import Placement
+
+    parent = blender.data.objects.new("parent", None)
+    scene.collection.objects.link(parent)
+    item = add_source(blender, scene, tone)
+    item.parent = parent
+    parent.location.z = 1.6
+    key(item, 10, (3.0, 0.0, 0.0))
+    key(item, 20, (3.0, 10.0, 0.0))
+    item.omniaudio.volume = 1.0
+    item.omniaudio.keyframe_insert("volume", frame=10)
+    item.omniaudio.volume = 0.5
+    item.omniaudio.keyframe_insert("volume", frame=20)
+    interpolate(item, "LINEAR")
+    item.omniaudio.start = 16
+    scene.frame_set(3)
+    (source,) = sources.placed(scene, Placement(10, 10, 22))
+    assert scene.frame_current == 3
+    points = np.array(source.points)
+    assert source.start == pytest.approx(6 / 24)
+    np.testing.assert_allclose(points[:11, 0], np.arange(11) / 24)
+    np.testing.assert_allclose(points[:11, 1], 3.0, atol=1e-6)
+    np.testing.assert_allclose(points[:11, 2], np.arange(11.0), atol=1e-5)
+    np.testing.assert_allclose(points[:11, 3], 0.0, atol=1e-6)
+    np.testing.assert_allclose(points[:11, 4], np.linspace(1.0, 0.5, 11), atol=1e-6)
+
+
+def test_what_rests_needs_two_points(blender: Any, scene: Any, camera: Any, tone: Path) -> None:
+    from blender_addon import sources
+    from blender_addon.strips import Placement
+
+    add_source(blender, scene, tone).location = (1.0, 2.0, 3.6)
+    (source,) = sources.placed(scene, Placement(1, 1, 1000))
+    assert source.points == (
+        (0.0, 1.0, 2.0, pytest.approx(2.0), 1.0),
+        (999 / 24, 1.0, 2.0, pytest.approx(2.0), 1.0),
+    )
+
+
+def test_the_camera_moves_and_markers_change_it(
+    blender: Any, scene: Any, camera: Any, tone: Path
+) -> None:
+    from blender_addon import sources
+    from blender_addon.strips import Placement
+
+    add_source(blender, scene, tone).location = (5.0, 0.0, 1.6)
+    other = camera.copy()
+    scene.collection.objects.link(other)
+    other.location = (5.0, 4.0, 1.6)
+    for frame, eye in ((1, camera), (11, other)):
+        scene.timeline_markers.new(eye.name, frame=frame).camera = eye
+    (source,) = sources.placed(scene, Placement(1, 1, 21))
+    path = {round(point[0] * 24) + 1: point[1:4] for point in source.points}
+    assert path[10] == pytest.approx((5.0, 0.0, 0.0), abs=1e-5)
+    assert path[11] == pytest.approx((0.0, -4.0, 0.0), abs=1e-5)
+
+
+def test_hidden_objects_are_silent(blender: Any, scene: Any, camera: Any, tone: Path) -> None:
+    from blender_addon import sources
+    from blender_addon.strips import Placement
+
+    item = add_source(blender, scene, tone)
+    item.hide_render = True
+    assert sources.objects(scene) == []
+    item.hide_render = False
+    item.keyframe_insert("hide_render", frame=1)
+    item.hide_render = True
+    item.keyframe_insert("hide_render", frame=5)
+    interpolate(item, "CONSTANT")
+    (source,) = sources.placed(scene, Placement(1, 1, 8))
+    heard = [(round(24 * point[0]) + 1, point[4]) for point in source.points]
+    assert heard == [(1, 1.0), (4, 1.0), (5, 0.0), (8, 0.0)]
+
+
+def test_what_cannot_be_heard_is_refused(
+    blender: Any, scene: Any, tone: Path, tmp_path: Path
+) -> None:
+    from blender_addon import sources
+
+    item = add_source(blender, scene, tone)
+    with pytest.raises(OptionError, match="active camera, and the scene has none"):
+        sources.check(scene)
+    item.omniaudio.file = ""
+    with pytest.raises(OptionError, match="has no file"):
+        sources.check(scene)
+    item.omniaudio.file = str(tmp_path / "gone.wav")
+    with pytest.raises(MissingFileError, match=r"sound source bee is missing.*gone\.wav"):
+        sources.check(scene)
+
+
+def test_speakers_become_sources(blender: Any, scene: Any, tone: Path) -> None:
+    speaker = blender.data.speakers.new("horn")
+    item = blender.data.objects.new("horn", speaker)
+    scene.collection.objects.link(item)
+    empty = blender.data.objects.new("mute", blender.data.speakers.new("mute"))
+    scene.collection.objects.link(empty)
+    speaker.sound = blender.data.sounds.load(str(tone))
+    speaker.volume, speaker.attenuation = 0.7, 2.0
+    speaker.distance_reference, speaker.distance_max = 1.5, 30.0
+    assert blender.ops.omniaudio.convert_speakers() == {"FINISHED"}
+    mine = item.omniaudio
+    assert mine.is_source and speaker.muted
+    assert Path(blender.path.abspath(mine.file)) == tone
+    assert (mine.volume, mine.rolloff) == (pytest.approx(0.7), 2.0)
+    assert (mine.reference, mine.use_max_distance, mine.max_distance) == (1.5, True, 30.0)
+    assert not empty.omniaudio.is_source
+
+
+def direction(field: np.ndarray) -> tuple[float, float]:
+    """Azimuth and elevation in degrees, from the intensity vector."""
+    _, y, z, x = (field * field[:, :1]).sum(axis=0)
+    return math.degrees(math.atan2(y, x)), math.degrees(math.atan2(z, math.hypot(x, y)))
+
+
+def test_an_object_is_heard_where_it_is(
+    blender: Any, scene: Any, movie: Any, saved: Path, camera: Any, tone: Path, tiny_bundle: Path
+) -> None:
+    """In the take's field, less the field as it was generated: the object alone."""
+    item = add_source(blender, scene, tone)
+    key(item, 10, (0.0, 8.0, 1.6))  # left of the front, +X, 8 m away
+    item.location = (0.0, 8.0, 1.6)
+    item.omniaudio.start = 10
+    scene.omniaudio.bundle = str(tiny_bundle)
+    assert blender.ops.omniaudio.generate() == {"FINISHED"}
+    generated, _ = soundfile.read(saved / "demo-take1.wav")
+    mixed, _ = soundfile.read(saved / "demo-take1-objects.wav")
+    alone = mixed - generated
+    azimuth, elevation = direction(alone[RATE : 5 * RATE])
+    assert azimuth == pytest.approx(90.0, abs=0.5)
+    assert elevation == pytest.approx(0.0, abs=0.5)
+    # 8 m beyond the reference of 1 m: an eighth of 0.5.
+    assert np.abs(alone[RATE:, 0]).max() == pytest.approx(0.5 / 8, rel=1e-3)
+    strips = {strip.name: strip for strip in scene.sequence_editor.strips_all}
+    assert sorted(strips) == ["demo", "demo-take1-objects", "demo-take1-objects.binaural"]
+    mine = strips["demo-take1-objects"].omniaudio
+    assert mine.objects == 1
+    sidecar = json.loads((saved / "demo-take1-objects.json").read_text())
+    assert sidecar["request"]["sources"][0]["name"] == "bee"
+
+    # Moved, and placed anew on the same take: quick, and nothing is overwritten.
+    before = (saved / "demo-take1-objects.wav").read_bytes()
+    item.animation_data_clear()
+    item.location = (-4.0, 0.0, 1.6 + 4.0)
+    assert blender.ops.omniaudio.place_objects() == {"FINISHED"}
+    assert (saved / "demo-take1-objects.wav").read_bytes() == before
+    moved, _ = soundfile.read(saved / "demo-take1-objects2.wav")
+    azimuth, elevation = direction((moved - generated)[RATE : 5 * RATE])
+    assert abs(azimuth) == pytest.approx(180.0, abs=0.5)
+    assert elevation == pytest.approx(45.0, abs=0.5)
+
+
+def test_a_moving_object_is_heard_along_its_way(
+    blender: Any, scene: Any, movie: Any, saved: Path, camera: Any, tone: Path, tiny_bundle: Path
+) -> None:
+    item = add_source(blender, scene, tone)
+    item.omniaudio.start, item.omniaudio.use_distance = 10, False
+    pivot = blender.data.objects.new("pivot", None)
+    scene.collection.objects.link(pivot)
+    pivot.location.z = 1.6
+    item.parent = pivot
+    item.location = (3.0, 0.0, 0.0)
+    pivot.rotation_euler.z = 0.0
+    pivot.keyframe_insert("rotation_euler", frame=10)
+    pivot.rotation_euler.z = math.radians(120)
+    pivot.keyframe_insert("rotation_euler", frame=154)
+    interpolate(pivot, "LINEAR")
+    scene.omniaudio.bundle = str(tiny_bundle)
+    blender.ops.omniaudio.generate()
+    generated, _ = soundfile.read(saved / "demo-take1.wav")
+    mixed, _ = soundfile.read(saved / "demo-take1-objects.wav")
+    alone = mixed - generated
+    for second in (0.5, 2.0, 3.5, 5.5):
+        middle = round(second * RATE)
+        azimuth, _ = direction(alone[middle - 480 : middle + 480])
+        assert azimuth == pytest.approx(20.0 * second, abs=0.5), second
+
+
+def test_objects_need_a_take_and_a_source(blender: Any, scene: Any, camera: Any) -> None:
+    with pytest.raises(RuntimeError, match="no take to place objects in"):
+        blender.ops.omniaudio.place_objects()
