@@ -354,16 +354,19 @@ def test_removed_takes_are_in_the_trash_with_all_their_files(
 ) -> None:
     plot = made.takes[1].with_suffix(".png")
     plot.write_bytes(b"a plot")
+    ears = made.takes[1].with_suffix(".binaural.wav")
+    ears.write_bytes(b"for headphones")
     bystander = made.takes[0].parent / "notes.txt"
     bystander.write_text("mine")
     shown(qtbot, model, made)
     with qtbot.waitSignals([model.removed, model.notice], timeout=5000):
         model.remove([model.takes()[1]])
     assert [take.wav for take in model.takes()] == [made.takes[0], made.takes[2]]
-    assert not made.takes[1].exists() and not plot.exists()
+    assert not made.takes[1].exists() and not plot.exists() and not ears.exists()
     assert bystander.exists()
     assert trash(user_folders) == [
-        made.takes[1].with_suffix(ending).name for ending in (".json", ".png", ".wav")
+        made.takes[1].with_suffix(ending).name
+        for ending in (".binaural.wav", ".json", ".png", ".wav")
     ]
 
 
