@@ -11,7 +11,7 @@ from mathutils import Matrix
 from omniaudio_studio.errors import OptionError
 from omniaudio_studio.jobs.deliver_request import DeliverRequest
 
-from . import clips, takes, world
+from . import clips, compat, takes, world
 from .jobs import Steps, Work
 from .takes import Take
 
@@ -56,11 +56,14 @@ def request(
     if "overlay" in deliverables:
         clip = clips.existing(takes.clip_file(scene, take), "the take's clip")
     strip = takes.field_strip(scene, take.key)
+    # To its end where nothing is trimmed: Blender rounds a sound's length up to whole frames.
+    whole = compat.right_handle(strip) >= take.frame_start + compat.content_duration(strip)
+    length = (take.last_frame + 1 - take.first_frame) / take.fps
     return DeliverRequest(
         field=field,
         output=output,
         start=max(0.0, (take.first_frame - take.frame_start) / take.fps),
-        duration=(take.last_frame + 1 - take.first_frame) / take.fps,
+        duration=None if whole else length,
         head=head,
         clip=clip,
         clip_start=float(strip.omniaudio.clip_start),

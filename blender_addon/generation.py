@@ -21,7 +21,7 @@ from omniaudio_studio.jobs.deliver_request import DeliverRequest, PlacedSource
 from omniaudio_studio.jobs.outputs import next_output
 from omniaudio_studio.jobs.request import GenerateRequest, Segment
 
-from . import clips, compat, sources, strips, takes, world
+from . import catalogue, clips, compat, sources, strips, takes, world
 from .clips import Source
 from .jobs import Ask, Pause, Steps, Work, runner
 from .strips import Placement
@@ -121,6 +121,7 @@ def steps(made: Plan) -> Steps:
         {"path": str(source.clip), "projection": first.projection, "stereo": first.stereo},
         "looking at the clip",
     )
+    catalogue.want()
     clips.check_timing(source, info["duration"], info["fps"])
     duration = None
     if made.end is not None:
@@ -161,7 +162,7 @@ def _take(made: Plan, request: GenerateRequest, label: str) -> Generator[Any, An
     _attach_binaural(made, key, Path(heard["binaural"]))
     yield Pause()
     line = (
-        f"{Path(heard['wav']).name} in {result['seconds']:.1f} s on {result['provider']}, "
+        f"{Path(heard['wav']).name} in {result['seconds']:.1f} s on {device(result['provider'])}, "
         f"{result['realtime']:.1f} times real time"
     )
     warnings = [*result["warnings"], *(heard["warnings"] if made.objects else ())]
@@ -233,6 +234,11 @@ def object_steps(made: ObjectPlan) -> Steps:
     yield Pause()
     compat.undo_push("Place Objects in the Take")
     return "; ".join([wav.name, *result["warnings"]])
+
+
+def device(provider: str) -> str:
+    """A provider's name for people: CPU, CUDA, ..."""
+    return provider.removesuffix("ExecutionProvider")
 
 
 def output_folder(scene: Any) -> Path:
@@ -399,7 +405,7 @@ def _attach_field(
     mine.cfg, mine.steps = resolved["cfg"], resolved["steps"]
     mine.yaw, mine.world = math.radians(request.yaw), made.source.kind == "WORLD"
     mine.clip_start = request.start
-    mine.provider = result["provider"]
+    mine.provider = device(result["provider"])
     mine.sidecar = strips.stored_path(Path(heard["sidecar"]))
     mine.objects = len(made.objects)
     mine.field = strips.stored_path(Path(take["wav"])) if made.objects else ""

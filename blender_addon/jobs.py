@@ -26,7 +26,7 @@ from omniaudio_studio.jobs.client import WorkerClient
 from . import compat, questions, runtime
 
 TICK_SECONDS = 0.1
-REDRAW_SECONDS = 0.4  # the elapsed time and the estimate go on without any event
+REDRAW_SECONDS = 0.25  # the elapsed time and the estimate go on without any event
 LET_GO_SECONDS = 0.7  # for the worker to drop a job; then it is ended by force
 MOST_CRASHES = 3  # in a row
 IDLE_SECONDS = 300.0  # then the model's memory is freed

@@ -5,6 +5,8 @@ Their places are read frame by frame, so that parents, constraints and drivers c
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,11 @@ from omniaudio_studio.jobs.deliver_request import PlacedSource
 
 from .clips import existing, scene_fps
 from .strips import Placement
+
+# Of the distance: 0.06 degrees, or a hundredth of a decibel. With the Doppler effect the pitch
+# follows the path's slope, and steps of it are heard sooner.
+TOLERANCE, TOLERANCE_DELAYED = 1e-3, 2e-5
+CLOSE = 0.1  # metres: nearer than this a direction says little
 
 Point = tuple[float, float, float, float, float]
 
@@ -79,7 +86,7 @@ def placed(scene: Any, place: Placement) -> tuple[PlacedSource, ...]:
     )
 
 
-def _paths(scene: Any, names: list[str], frames: range, fps: float) -> dict[str, tuple[Point, ...]]:
+def _paths(scene: Any, names: list[str], frames: range, fps: float) -> dict[str, list[Point]]:
     """(time, x, y, z, gain) of every object on every frame, relative to the active camera."""
     before, subframe = scene.frame_current, scene.frame_subframe
     view_layer = scene.view_layers[0]
@@ -97,28 +104,55 @@ def _paths(scene: Any, names: list[str], frames: range, fps: float) -> dict[str,
                 points[name].append((seconds, *away, gain))
     finally:
         scene.frame_set(before, subframe=subframe)
-    return {name: _thinned(path) for name, path in points.items()}
+    return points
 
 
-def _thinned(points: list[Point]) -> tuple[Point, ...]:
-    """Without the points between equal neighbours: what rests needs two."""
-    kept = [
-        point
-        for number, point in enumerate(points)
-        if number in (0, len(points) - 1)
-        or point[1:] != points[number - 1][1:]
-        or point[1:] != points[number + 1][1:]
-    ]
-    return tuple(kept)
+def thinned(points: Sequence[Point], tolerance: float) -> tuple[Point, ...]:
+    """Without points that lie on the way between those around them, as near as can be heard.
+
+    Ramer-Douglas-Peucker: of a stretch, the point that is farthest off the way between its ends
+    stays, and divides it, until none is farther off than ``tolerance`` (of its distance).
+    """
+    kept = {0, len(points) - 1}
+    stretches = [(0, len(points) - 1)]
+    while stretches:
+        start, end = stretches.pop()
+        off, worst = max(
+            ((_off(points, start, end, place), place) for place in range(start + 1, end)),
+            default=(0.0, start),
+        )
+        if off > tolerance:
+            kept.add(worst)
+            stretches += [(start, worst), (worst, end)]
+    return tuple(points[place] for place in sorted(kept))
 
 
-def _source(item: Any, points: tuple[Point, ...], start: float) -> PlacedSource:
+def _off(points: Sequence[Point], start: int, end: int, place: int) -> float:
+    """How far a point is off the way from one point to another.
+
+    That way is the great circle, with distance and gain on a line (`PlacedSource`).
+    """
+    first, last, point = points[start], points[end], points[place]
+    share = (point[0] - first[0]) / (last[0] - first[0])
+    begun, ended, here = Vector(first[1:4]), Vector(last[1:4]), Vector(point[1:4])
+    near, far = begun.length, ended.length
+    if begun == ended:
+        way = begun
+    elif min(near, far) < CLOSE or begun.dot(ended) < -0.5 * near * far:
+        return math.inf  # there is no one way
+    else:
+        way = begun.normalized().slerp(ended.normalized(), share) * (near + share * (far - near))
+    gain = first[4] + share * (last[4] - first[4])
+    return max((here - way).length / max(here.length, CLOSE), abs(point[4] - gain))
+
+
+def _source(item: Any, points: list[Point], start: float) -> PlacedSource:
     mine = item.omniaudio
     return PlacedSource(
         file=existing(mine.file, f"the sound source {item.name}"),
         name=item.name,
         start=start,
-        points=points,
+        points=thinned(points, TOLERANCE_DELAYED if mine.delay else TOLERANCE),
         reference=mine.reference,
         rolloff=mine.rolloff if mine.use_distance else 0.0,
         max_distance=max(mine.max_distance, mine.reference) if mine.use_max_distance else None,

@@ -83,7 +83,7 @@ def add_sound(
         strips.remove(strip)
         raise OutputError(f"Blender cannot read {path} as sound; see whether it is still there")
     compat.set_handles(strip, place.left, place.right)
-    strip.mute = mute
+    strip.mute, strip.select = mute, False
     strip.show_waveform = not mute
     return strip
 

@@ -170,7 +170,9 @@ def take_details(layout: Any, scene: Any, take: takes.Take) -> None:
     mine = strip.omniaudio
     column = layout.column(align=True)
     column.label(text=f"{mine.bundle}, seed {mine.seed}, CFG {mine.cfg:g}, {mine.steps} steps")
-    column.label(text=f"front at {math.degrees(mine.yaw):+.1f} degrees, made on {mine.provider}")
+    column.label(text=f"made on {mine.provider}")
+    if mine.yaw:
+        column.label(text=f"its front is at {math.degrees(mine.yaw):+.1f} degrees of the clip")
     if mine.objects:
         column.label(text=f"with {mine.objects} objects of the scene")
     if not take.wav.is_file():
