@@ -19,9 +19,9 @@ from omniaudio_studio.jobs.deliver_request import PlacedSource
 from .clips import existing, scene_fps
 from .strips import Placement
 
-# Of the distance: 0.06 degrees, or a hundredth of a decibel. With the Doppler effect the pitch
+# Of the distance: 0.17 degrees, or 0.03 dB. With the Doppler effect the pitch
 # follows the path's slope, and steps of it are heard sooner.
-TOLERANCE, TOLERANCE_DELAYED = 1e-3, 2e-5
+TOLERANCE, TOLERANCE_DELAYED = 3e-3, 2e-5
 CLOSE = 0.1  # metres: nearer than this a direction says little
 
 Point = tuple[float, float, float, float, float]

@@ -70,13 +70,46 @@ def test_places_are_read_frame_by_frame_from_the_camera(
     scene.frame_set(3)
     (source,) = sources.placed(scene, Placement(10, 10, 22))
     assert scene.frame_current == 3
+    times = np.arange(11) / 24
+    path, gain = followed(source, times)
+    np.testing.assert_allclose(gain, np.linspace(1.0, 0.5, 11), atol=3e-3)
+    expected = np.stack([np.full(11, 3.0), np.arange(11.0), np.zeros(11)], axis=1)
+    off = np.linalg.norm(path - expected, axis=1) / np.linalg.norm(expected, axis=1)
+    assert off.max() < 3.1e-3
+    assert len(source.points) < 13
+
+
+def followed(source: Any, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where a source is at these times, and its gain, as the core follows its points."""
+    from omniaudio_studio.foa.arcs import GreatCircleTrack
+
     points = np.array(source.points)
-    assert source.start == pytest.approx(6 / 24)
-    np.testing.assert_allclose(points[:11, 0], np.arange(11) / 24)
-    np.testing.assert_allclose(points[:11, 1], 3.0, atol=1e-6)
-    np.testing.assert_allclose(points[:11, 2], np.arange(11.0), atol=1e-5)
-    np.testing.assert_allclose(points[:11, 3], 0.0, atol=1e-6)
-    np.testing.assert_allclose(points[:11, 4], np.linspace(1.0, 0.5, 11), atol=1e-6)
+    distance = np.linalg.norm(points[:, 1:4], axis=1)
+    track = GreatCircleTrack(points[:, 0], points[:, 1:4] / distance[:, None])
+    along = track.at(times) * np.interp(times, points[:, 0], distance)[:, None]
+    return along, np.interp(times, points[:, 0], points[:, 4])
+
+
+@pytest.mark.parametrize("delay", [False, True])
+def test_a_thinned_path_is_the_same_path(
+    blender: Any, scene: Any, camera: Any, tone: Path, delay: bool
+) -> None:
+    """A pass close by, with a few points of its hundred; more where its pitch is heard."""
+    from blender_addon import sources
+    from blender_addon.strips import Placement
+
+    item = add_source(blender, scene, tone)
+    item.omniaudio.delay = delay
+    key(item, 1, (-6.0, 2.0, 1.6))
+    key(item, 101, (6.0, 2.0, 3.6))
+    interpolate(item, "LINEAR")
+    (source,) = sources.placed(scene, Placement(1, 1, 101))
+    share = np.arange(101) / 100
+    expected = np.stack([-6 + 12 * share, np.full(101, 2.0), 2 * share], axis=1)
+    path, _ = followed(source, share * 100 / 24)
+    off = np.linalg.norm(path - expected, axis=1) / np.linalg.norm(expected, axis=1)
+    assert off.max() < (3e-5 if delay else 3.1e-3)
+    assert len(source.points) < (102 if delay else 60)
 
 
 def test_what_rests_needs_two_points(blender: Any, scene: Any, camera: Any, tone: Path) -> None:
