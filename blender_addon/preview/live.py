@@ -106,6 +106,8 @@ class Live:
                 self._play(scene)
             return
         before, self._frame = self._frame, scene.frame_current_final
+        if self._frame == before:  # it waits; the sound is set right once it goes on
+            return
         if before is not None and -JUMP < (self._frame - before) / self.take.fps < 0:
             if self.streams.playing:  # backwards; the next frame finds it silent
                 self.streams.pause()

@@ -53,10 +53,10 @@ def start_blender(
     """
     environment = {**os.environ, **sink.environment, **DEVICES[device], "HOME": str(sink.folder)}
     environment.update(LIBGL_ALWAYS_SOFTWARE="1", PYTHONUNBUFFERED="1")
-    command = ["blender", "--factory-startup", "-setaudio", device]
-    if not window:
-        # Before -setaudio: Blender in the background chooses no device itself.
-        command.insert(1, "-b")
+    # A small window: without a GPU a large one takes a second to draw. In the background Blender
+    # would choose no sound device, so that comes after.
+    shown = ["-p", "0", "0", "640", "400"] if window else ["-b"]
+    command = ["blender", *shown, "--factory-startup", "-setaudio", device]
     command += ["--python-exit-code", "3", "--python", str(script), "--", *map(str, arguments)]
     return subprocess.Popen(
         command,
