@@ -94,7 +94,7 @@ def plan(scene: Any, strip: Any | None) -> Plan:
         length = frames / source.fps - start if end is None else end - start
         objects = sources.placed(scene, strips.placement(source, start, length))
         request = replace(request, deliverables=("wav",))
-    if movie is not None and not movie.omniaudio.clip:
+    if movie is not None and not _has_own_key(scene, movie):
         movie.omniaudio.role, movie.omniaudio.clip = "CLIP", uuid.uuid4().hex
     return Plan(
         scene_uid=compat.session_uid(scene),
@@ -135,7 +135,7 @@ def steps(made: Plan) -> Steps:
     for number, request in enumerate(made.requests, 1):
         label = f"take {number} of {len(made.requests)}: " if len(made.requests) > 1 else ""
         lines.append((yield from _take(made, replace(request, duration=duration), label)))
-    compat.undo_push("Generate Spatial Audio")
+    runner.undo_push("Generate Spatial Audio")
     return "; ".join(lines)
 
 
@@ -232,7 +232,7 @@ def object_steps(made: ObjectPlan) -> Steps:
     yield Pause()
     _attach_binaural(made, key, Path(result["binaural"]))
     yield Pause()
-    compat.undo_push("Place Objects in the Take")
+    runner.undo_push("Place Objects in the Take")
     return "; ".join([wav.name, *result["warnings"]])
 
 
@@ -353,6 +353,15 @@ def _takes(
         taken.add(output)
         requests.append(replace(request.for_take(index), output=output))
     return tuple(requests)
+
+
+def _has_own_key(scene: Any, movie: Any) -> bool:
+    """Whether takes can be told to be this strip's: a copy of a strip has the same key."""
+    key = movie.omniaudio.clip
+    return bool(key) and not any(
+        strip.type == "MOVIE" and strip.omniaudio.clip == key and strip.name != movie.name
+        for strip in compat.all_strips(scene)
+    )
 
 
 def objects_file(wav: Path) -> Path:

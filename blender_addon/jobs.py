@@ -138,6 +138,7 @@ class Runner:
         self.crashes = 0
         self.ticks: deque[float] = deque(maxlen=KEPT_TICKS)  # seconds each
         self._client: WorkerClient | None = None
+        self._waiting = False
         self._drawn = 0.0
         self._busy_at = time.monotonic()
 
@@ -216,11 +217,20 @@ class Runner:
             self._client.unload()
 
     def wait(self, task: Task) -> None:
-        """Block until a task is over: for scripts and the background."""
-        while task.running:
-            self.tick()
-            questions.poll()
-            time.sleep(0.02)
+        """Block until a task is over: for operators that are called by scripts."""
+        self._waiting = True
+        try:
+            while task.running:
+                self.tick()
+                questions.poll()
+                time.sleep(0.02)
+        finally:
+            self._waiting = False
+
+    def undo_push(self, message: str) -> None:
+        """A step for Ctrl+Z, where no operator that waits makes one itself."""
+        if not self._waiting:
+            compat.undo_push(message)
 
     def close(self) -> None:
         """End the worker and everything with it; the next task starts another."""
@@ -249,6 +259,7 @@ class Runner:
             self._busy_at = now
         elif self._client is not None and now - self._busy_at > IDLE_SECONDS:
             self.unload()
+            questions.close_idle()
             self._busy_at = float("inf")
         if changed or (active and now - self._drawn > REDRAW_SECONDS):
             self._drawn = now

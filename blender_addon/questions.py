@@ -104,6 +104,12 @@ def close() -> None:
         _questions = None
 
 
+def close_idle() -> None:
+    """End the process where nobody waits for an answer of it."""
+    if _questions is not None and not _questions.pending:
+        close()
+
+
 def _tick() -> float | None:
     if _questions is None:
         return None

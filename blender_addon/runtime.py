@@ -6,6 +6,7 @@ app's), which may have CUDA.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from omniaudio_studio.errors import OptionError
 from omniaudio_studio.jobs import environments
 
 from . import compat
+
+LARGEST_LOG = 1_000_000  # bytes; then a new one is begun
 
 
 @dataclass(frozen=True)
@@ -104,4 +107,10 @@ def user_folder() -> Path | None:
 def log_file(name: str) -> Path | None:
     """Where a process of ours writes its own words; None for a temporary file."""
     folder = user_folder()
-    return None if folder is None else folder / f"{name}.log"
+    if folder is None:
+        return None
+    log = folder / f"{name}.log"
+    with contextlib.suppress(OSError):
+        if log.stat().st_size > LARGEST_LOG:
+            log.unlink()
+    return log

@@ -9,7 +9,7 @@ from omniaudio_studio.errors import OutputError
 
 from . import compat
 from .clips import Source
-from .jobs import Ask, Steps
+from .jobs import Ask, Steps, runner
 
 
 def add(scene: Any, frame: int) -> None:
@@ -53,5 +53,5 @@ def find(scene: Any, source: Source) -> Steps:
         raise OutputError(f"the scene {name} is gone")
     starts = answer["starts"]
     replace(now, sorted({round(source.content_start + start * source.fps) for start in starts}))
-    compat.undo_push("Find Shots")
+    runner.undo_push("Find Shots")
     return f"{len(starts)} shots" if len(starts) != 1 else "one shot: there are no cuts"

@@ -58,9 +58,14 @@ class Take:
 
 def all_of(scene: Any) -> list[Take]:
     """The takes of a scene, in the order of their strips' names."""
-    fields = [strip for strip in compat.all_strips(scene) if strip.omniaudio.role == "FOA"]
+    strips = list(compat.all_strips(scene))
+    fields = [strip for strip in strips if strip.omniaudio.role == "FOA" and strip.sound]
     fields.sort(key=lambda strip: _natural(strip.name))
-    return [_take(scene, strip) for strip in fields if strip.sound is not None]
+    binaural = {
+        strip.omniaudio.take: strip.name for strip in strips if strip.omniaudio.role == "BINAURAL"
+    }
+    fps = scene_fps(scene)
+    return [_take(strip, binaural.get(strip.omniaudio.take), fps) for strip in fields]
 
 
 def current(scene: Any) -> Take | None:
@@ -172,18 +177,17 @@ def _part(scene: Any, key: str, role: str) -> Any | None:
     return None
 
 
-def _take(scene: Any, strip: Any) -> Take:
+def _take(strip: Any, binaural: str | None, fps: float) -> Take:
     mine = strip.omniaudio
-    binaural = binaural_strip(scene, mine.take)
     return Take(
         key=mine.take,
         wav=Path(bpy.path.abspath(strip.sound.filepath)),
         foa_strip=strip.name,
-        binaural_strip=None if binaural is None else binaural.name,
+        binaural_strip=binaural,
         frame_start=compat.content_start(strip),
         first_frame=compat.left_handle(strip),
         last_frame=compat.right_handle(strip) - 1,
-        fps=scene_fps(scene),
+        fps=fps,
         yaw=mine.yaw,
         world=mine.world,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import bpy
@@ -20,16 +20,20 @@ class OneLine:
     report: Any
 
     def execute(self, context: Any) -> set[str]:
-        """Do it now."""
-        try:
-            return self.work(context)
-        except OmniAudioError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        """Called by scripts, and after a file browser."""
+        return self.in_one_line(self.work, context)
 
     def work(self, context: Any) -> set[str]:
         """What the operator does; raises OmniAudioError."""
         raise NotImplementedError
+
+    def in_one_line(self, work: Callable[..., set[str]], *arguments: Any) -> set[str]:
+        """Do something; an error that is told to the user is reported."""
+        try:
+            return work(*arguments)
+        except OmniAudioError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
 
     def finish(self, task: Task) -> set[str]:
         """Block until a task is over, and report what became of it."""

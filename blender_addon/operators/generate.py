@@ -44,12 +44,12 @@ class Generate(OneLine, bpy.types.Operator):
             self.report({"WARNING"}, str(error))
             context.window_manager.fileselect_add(self)
             return {"RUNNING_MODAL"}
-        return self._begin(context, block=False)
+        return self.in_one_line(self._begin, context, False)
 
     def work(self, context: Any) -> set[str]:
         # In the background no timer ticks; and a script that calls an operator wants its result.
         interactive = bool(self.directory) and not bpy.app.background
-        return self._begin(context, block=not interactive)
+        return self._begin(context, not interactive)
 
     def _begin(self, context: Any, block: bool) -> set[str]:
         scene, strip = target(context)

@@ -23,10 +23,10 @@ class FindShots(OneLine, bpy.types.Operator):
         return scene is not None and not (task is not None and task.running)
 
     def invoke(self, context: Any, event: Any) -> set[str]:
-        return self._run(context, block=bpy.app.background)
+        return self.in_one_line(self._run, context, bpy.app.background)
 
     def work(self, context: Any) -> set[str]:
-        return self._run(context, block=True)
+        return self._run(context, True)
 
     def _run(self, context: Any, block: bool) -> set[str]:
         scene, strip = target(context)
