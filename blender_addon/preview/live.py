@@ -16,6 +16,7 @@ from .sync import JUMP, Sync
 
 SCRUB_SECONDS = 0.1  # of sound at a frame that is gone to
 LOOK_SECONDS = 0.25  # between two looks at what seldom changes
+STEP_SECONDS = 0.1  # after which it shows whether all streams began together
 
 _TURNED = 1e-5
 
@@ -55,6 +56,7 @@ class Live:
         self._frame: float | None = None
         self._quiet_at = 0.0
         self._look_at = 0.0
+        self._step_at: float | None = None
 
     def scene(self) -> Any | None:
         """The scene; None where it is gone."""
@@ -78,6 +80,10 @@ class Live:
             return True
         if self.streams.playing and now >= self._quiet_at and not viewpoint.playing(scene):
             self.pause()
+        if self._step_at is not None and now >= self._step_at and self.streams.playing:
+            self._step_at = None
+            if self.streams.alive and not self.streams.in_step:
+                self.streams.play(self.streams.position)
         self._turn(scene)
         return True
 
@@ -144,6 +150,7 @@ class Live:
             self.streams.open()
         self._turn(scene)
         self._sync.reset()
+        self._step_at = time.monotonic() + STEP_SECONDS
         self.streams.play(place)
 
     def _turn(self, scene: Any) -> None:

@@ -102,6 +102,17 @@ class Streams:
         """Seconds from the field's sample 0 to what the device reads next."""
         return float(self._handles[0].position) if self._handles else 0.0
 
+    @property
+    def in_step(self) -> bool:
+        """Whether all of them are at the same sample.
+
+        OpenAL starts them one by one, and its mixer may run in between.
+        """
+        # Nor are they looked at in one moment; they are never off twice for that reason alone.
+        return any(
+            len({round(handle.position, 3) for handle in self._all()}) <= 1 for _ in range(2)
+        )
+
     def play(self, position: float) -> None:
         """Play from ``position`` (seconds, from 0 on), all from the same sample on.
 

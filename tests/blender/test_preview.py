@@ -105,6 +105,22 @@ def _of_preview(name: str) -> list[Any]:
     return [handler for handler in handlers if handler.__module__ == control.__name__]
 
 
+def test_the_panel_says_why_it_ended(tmp_path: Path) -> None:
+    from tests.blender.test_panels import Layout
+
+    def drawn() -> list[str]:
+        said: list[str] = []
+        preview.draw(Layout(said), bpy.context)
+        return said
+
+    take(tmp_path, "one")
+    assert drawn() == ["preview_from", "[Listen with the View]"]
+    control.preview.stop("the preview ended: its take is gone")
+    assert drawn()[2:] == ["the preview ended: its take is gone"]
+    control.preview.stop()
+    assert drawn() == ["preview_from", "[Listen with the View]"]
+
+
 # Strips that are muted meanwhile
 
 

@@ -129,9 +129,9 @@ def story() -> Iterator[float]:
     control.preview.ticks.clear()
     off: list[float] = []
     play(1)
-    yield from offs(1.5, off)
+    yield from offs(1.0, off)
     look(90.0)
-    yield from offs(1.5, off)
+    yield from offs(1.0, off)
     play()
     say("PLAYED", off=off[2:], frame=window().scene.frame_current)
     yield 0.4
@@ -150,7 +150,7 @@ def story() -> Iterator[float]:
         scene.camera.rotation_quaternion = rotation(yaw)
         scene.camera.keyframe_insert("rotation_quaternion", frame=frame)
     play(1 + 2 * FPS)
-    yield 1.5
+    yield 1.0
     window().scene.frame_current = 1 + 6 * FPS  # as a click into the time line while it plays
     yield 0.7
     play()
@@ -180,7 +180,7 @@ def story() -> Iterator[float]:
     window().scene.use_audio = bpy.app.version >= (4, 0, 0)
     look(0.0)
     play(1)
-    yield from until(lambda: window().scene.frame_current > 1.5 * FPS)
+    yield from until(lambda: window().scene.frame_current > FPS)
     play()
     yield 0.3
 

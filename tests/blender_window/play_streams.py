@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 PREVIEW = Path(__file__).resolve().parents[2] / "blender_addon" / "preview"
-SECONDS = 1.2
+SECONDS = 0.8
 TICK = 1 / 30
 
 
@@ -48,12 +48,12 @@ noise, sine = (
 player = streams.Streams(noise)
 handles = len(player._all())
 print("HANDLES", handles, flush=True)
-for yaw, start in ((0.0, 1.0), (math.pi / 2, 3.0), (-math.pi / 2, 5.0), (2.0, 1.5)):
+for yaw, start in ((0.0, 1.0), (math.pi / 2, 3.0), (2.0, 5.0)):
     face(player, yaw)
     player.play(start)
     time.sleep(SECONDS)
+    print("STEP", player.in_step, flush=True)
     player.pause()
-    print("POSITION", len({handle.position for handle in player._all()}), flush=True)
     time.sleep(0.3)
 player.stop()
 print("ALIVE", player.alive, flush=True)

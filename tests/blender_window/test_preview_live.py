@@ -87,8 +87,8 @@ def test_a_take_is_heard_from_where_the_view_looks(sink: NullSink, take: tuple[P
     foa, _ = read_foa(take[0])
     expected = {yaw: rendered(foa, RATE, head_rotation(yaw)) for yaw in (FRONT, LEFT, RIGHT)}
     pieces = recognised(heard, expected)
-    assert len(places(pieces, FRONT, 0.0, 1.8)) >= 6, pieces  # played, facing the front
-    assert len(places(pieces, LEFT, 1.3, 3.8)) >= 6, pieces  # the viewport was turned left
+    assert len(places(pieces, FRONT, 0.0, 1.6)) >= 6, pieces  # played, facing the front
+    assert len(places(pieces, LEFT, 0.8, 3.8)) >= 6, pieces  # the viewport was turned left
     assert places(pieces, LEFT, 4.0, 4.2), pieces  # a frame was gone to
     assert len(places(pieces, RIGHT, 2.0, 4.0)) >= 6, pieces  # the camera, which looks right
     assert len(places(pieces, RIGHT, 6.0, 7.5)) >= 3, pieces  # a click into the time line

@@ -21,7 +21,7 @@ from tests.support.blender_program import DEVICES, start_blender
 from tests.support.pulse import RATE, NullSink
 
 SCRIPT = Path(__file__).with_name("play_streams.py")
-FACED = ((0.0, 1.0), (math.pi / 2, 3.0), (-math.pi / 2, 5.0), (2.0, 1.5))  # as the script does
+FACED = ((0.0, 1.0), (math.pi / 2, 3.0), (2.0, 5.0))  # as the script does
 SINE = 400.0
 
 
@@ -30,8 +30,8 @@ def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """A noise and a sine from the left, and what the analyst makes of them."""
     for name in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
         monkeypatch.setenv(name, str(tmp_path / "cache"))
-    noise = np.random.default_rng(5).standard_normal(8 * RATE).astype(np.float32) * 0.1
-    sine = 0.3 * np.sin(2 * np.pi * SINE * np.arange(8 * RATE) / RATE).astype(np.float32)
+    noise = np.random.default_rng(5).standard_normal(7 * RATE).astype(np.float32) * 0.1
+    sine = 0.3 * np.sin(2 * np.pi * SINE * np.arange(7 * RATE) / RATE).astype(np.float32)
     paths = []
     for name, sound in (("noise", noise), ("sine", sine)):
         field = tmp_path / f"{name}.wav"
@@ -54,7 +54,7 @@ def test_what_is_heard_is_what_is_rendered(
     assert "DONE" in lines, said
     # OpenAL takes no negative volume: nine streams have a copy of opposite polarity.
     assert f"HANDLES {19 if device == 'OpenAL' else 10}" in lines
-    assert lines.count("POSITION 1") == len(FACED)  # all at the same sample
+    assert lines.count("STEP True") == len(FACED)
     assert "ALIVE False" in lines
 
     foa, _ = read_foa(tmp_path / "noise.wav")
@@ -64,12 +64,12 @@ def test_what_is_heard_is_what_is_rendered(
     assert all(starts[one.yaw] <= one.place < starts[one.yaw] + 1.5 for one in pieces), pieces
     for yaw, start in FACED:
         found = places(pieces, yaw, start, start + 1.5)
-        assert len(found) >= 8, pieces  # a third of a second at least
+        assert len(found) >= 6, pieces  # a quarter of a second at least
         assert found[0] < start + 0.5
 
     # Turned thirty times a second, a sine stays one: each step of the volumes is smoothed.
     at = np.flatnonzero(np.abs(heard).max(axis=0) > 1e-6)
-    turning = heard[:, at[-1] - 2 * RATE : at[-1]]
+    turning = heard[:, at[-1] - RATE : at[-1]]
     assert np.median(clicks(turning, 5 * SINE)) < -70.0
-    levels = np.abs(turning[0, : 40 * WINDOW]).reshape(-1, WINDOW).max(axis=1)
-    assert levels.max() > 2 * levels.min()  # it does turn
+    levels = np.abs(turning[0, : 20 * WINDOW]).reshape(-1, WINDOW).max(axis=1)
+    assert levels.max() > 1.5 * levels.min()  # it does turn
