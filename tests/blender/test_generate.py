@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.blender.conftest import add_movie
+from tests.blender.conftest import DEMO, add_movie
 
 RATE = 48_000
 
@@ -240,6 +240,42 @@ def test_another_frame_rate_is_refused_and_can_be_mended(
     assert not list(saved.glob("*.wav"))
     assert blender.ops.omniaudio.match_fps() == {"FINISHED"}
     assert blender.ops.omniaudio.generate() == {"FINISHED"}
+
+
+def test_a_movie_that_keeps_its_own_speed_in_another_frame_rate(
+    blender: Any, scene: Any, saved: Path, tiny_bundle: Path
+) -> None:
+    """ "Adjust Playback Rate", as the sequencer's Add menu sets it: 6 s are 180 frames of 30 fps."""
+    from blender_addon import compat
+
+    if blender.app.version >= (5, 0):
+        pytest.skip("this Blender cannot add a strip by its menu without a window")
+    scene.render.fps = 30
+    scene.sequence_editor_create()
+    window = blender.context.window_manager.windows[0]
+    area = window.screen.areas[0]
+    area.type = "SEQUENCE_EDITOR"
+    with blender.context.temp_override(window=window, area=area, region=area.regions[-1]):
+        blender.ops.sequencer.movie_strip_add(
+            filepath=str(DEMO),
+            frame_start=10,
+            channel=1,
+            adjust_playback_rate=True,
+            use_framerate=False,
+            sound=False,
+        )
+    (movie,) = scene.sequence_editor.strips_all
+    scene.sequence_editor.active_strip = movie
+    assert compat.content_duration(movie) == 180
+    compat.set_handles(movie, 40, 100)
+    settings = scene.omniaudio
+    settings.bundle, settings.range = str(tiny_bundle), "STRIP"
+    assert blender.ops.omniaudio.generate() == {"FINISHED"}
+    request = json.loads((saved / "demo-take1.json").read_text())["request"]
+    assert request["start"] == pytest.approx(1.0)
+    assert soundfile.info(saved / "demo-take1.wav").frames == 2 * RATE
+    strip = strips(scene)["demo-take1"]
+    assert (compat.content_start(strip), compat.right_handle(strip)) == (40, 100)
 
 
 def test_an_unsaved_file_asks_for_a_folder(
