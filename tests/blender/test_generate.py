@@ -245,7 +245,7 @@ def test_another_frame_rate_is_refused_and_can_be_mended(
 def test_a_movie_that_keeps_its_own_speed_in_another_frame_rate(
     blender: Any, scene: Any, saved: Path, tiny_bundle: Path
 ) -> None:
-    """ "Adjust Playback Rate", as the sequencer's Add menu sets it: 6 s are 180 frames of 30 fps."""
+    """ "Adjust Playback Rate", as the Add menu sets it: 6 s are 180 frames of 30 fps."""
     from blender_addon import compat
 
     if blender.app.version >= (5, 0):

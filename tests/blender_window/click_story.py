@@ -6,6 +6,7 @@ is and what happens as ``WORD {json}`` lines; the clicks come from outside.
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 import time
@@ -134,7 +135,7 @@ def _watch() -> float | None:
         stage = "HALF"
         say("HALF", text=status.bar_text(task), times=status.times(task))
     if stage in ("RUNNING", "HALF") and not task.running:
-        gaps = [after - before for before, after in zip(drawn, drawn[1:], strict=False)]
+        gaps = [after - before for before, after in itertools.pairwise(drawn)]
         stage = "OVER"
         say(
             "OVER",
@@ -153,6 +154,7 @@ def _watch() -> float | None:
             longest_gap=max(gaps),
             draws=len(drawn),
             ticks=len(runner.ticks),
+            p95_tick=sorted(runner.ticks)[int(0.95 * len(runner.ticks))],
             longest_tick=max(runner.ticks),
             worker=runner.worker_pid,
         )

@@ -127,21 +127,24 @@ def window(tmp_path: Path) -> Iterator[Window]:
     window.close()
 
 
-def test_a_click_generates_and_the_strips_appear(window: Window, tmp_path: Path) -> None:
-    _, place = window.hear("READY", "FAILED")
-    print(place)
+def click_generate(window: Window) -> None:
+    """Wait for the panel and press its button: the first thing below its title."""
+    word, place = window.hear("READY", "FAILED")
+    assert word == "READY"
     window.picture("blender-before.png")
-    # The button is the first thing below the panel's title.
     window.click(place["left"] + place["width"] // 2 - 10, place["top"] + 48)
     word, _ = window.hear("STARTED", "FAILED")
     assert word == "STARTED"
+
+
+def test_a_click_generates_and_the_strips_appear(window: Window, tmp_path: Path) -> None:
+    click_generate(window)
     word, half = window.hear("HALF", "OVER", "FAILED")
     assert word == "HALF"
     assert "%" in half["text"] and "left" in half["times"]
     window.picture("blender-generating.png")
     word, over = window.hear("OVER", "FAILED")
     assert over["state"] == "DONE", over
-    print(over)
     assert over["strips"] == {
         "demo": ["MOVIE", False, 1, 145],
         "demo-take1": ["SOUND", True, 1, 145],
