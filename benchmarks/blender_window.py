@@ -3,7 +3,7 @@
     python benchmarks/blender_window.py            # needs a Blender, Xvfb, openbox, xdotool
 
 Runs the story of tests/blender_window: a real window, the button clicked, the demo clip generated
-at 60 steps. Prints the longest time between two redraws of the panel and the longest tick.
+at 40 steps. Prints the longest time between two redraws of the panel and the longest tick.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def prepare() -> None:
     strips = (scene.sequence_editor or scene.sequence_editor_create()).strips
     movie = strips.new_movie(name="demo", filepath=clip, channel=1, frame_start=1)
     scene.sequence_editor.active_strip = movie
-    scene.omniaudio.use_steps, scene.omniaudio.steps = True, 60
+    scene.omniaudio.use_steps, scene.omniaudio.steps = True, 40
     scene.frame_set(96)
     only_our_tab()
     area().type = "SEQUENCE_EDITOR"

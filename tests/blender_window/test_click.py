@@ -51,12 +51,13 @@ class Window:
             "PYTHONUNBUFFERED": "1",
         }
         self.environment.pop("WAYLAND_DISPLAY", None)
+        shutil.copy(DEMO, folder)
         self.start(["openbox"])
         self.blender = self.start(
             [
                 "blender", "-p", "0", "0", *map(str, SCREEN), "--factory-startup",
                 "--python", str(ROOT / "tests/blender_window/click_story.py"),
-                "--", str(ROOT), sys.executable, str(DEMO), str(folder),
+                "--", str(ROOT), sys.executable, str(folder / DEMO.name), str(folder),
             ]
         )  # fmt: skip
 
@@ -85,6 +86,20 @@ class Window:
 
     def click(self, x: int, y: int) -> None:
         """Click into Blender's window, pixels from its top left, without the frame around it."""
+        self.run("xdotool", "mousemove", "--window", self.name(), str(x), str(y))
+        time.sleep(0.4)  # Blender looks where the mouse is at its next event
+        self.run("xdotool", "mousemove_relative", "1", "0")
+        time.sleep(0.4)
+        self.run("xdotool", "click", "1")
+
+    def picture(self, name: str) -> Path:
+        """What the window shows; kept where OMNIAUDIO_PICTURES names a folder."""
+        folder = Path(os.environ.get("OMNIAUDIO_PICTURES", self.folder))
+        self.run("import", "-window", self.name(), str(folder / name))
+        return folder / name
+
+    def name(self) -> str:
+        """The number that the screen has for Blender's window."""
         found = subprocess.run(
             ["xdotool", "search", "--onlyvisible", "--class", "Blender"],
             env=self.environment,
@@ -93,18 +108,7 @@ class Window:
             check=True,
             timeout=30,
         )
-        window = found.stdout.split()[-1]
-        self.run("xdotool", "mousemove", "--window", window, str(x), str(y))
-        time.sleep(0.4)  # Blender looks where the mouse is at its next event
-        self.run("xdotool", "mousemove_relative", "1", "0")
-        time.sleep(0.4)
-        self.run("xdotool", "click", "1")
-
-    def picture(self, name: str) -> Path:
-        """The whole screen; kept where OMNIAUDIO_PICTURES names a folder."""
-        folder = Path(os.environ.get("OMNIAUDIO_PICTURES", self.folder))
-        self.run("import", "-window", "root", str(folder / name))
-        return folder / name
+        return found.stdout.split()[-1]
 
     def run(self, *command: str) -> None:
         subprocess.run(command, env=self.environment, check=True, timeout=30)
