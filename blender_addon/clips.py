@@ -14,8 +14,9 @@ from omniaudio_studio.errors import MissingFileError, OmniAudioError, OptionErro
 
 from . import compat, world
 
-# A movie whose length on the time line is off its own by no more than this keeps in step.
-TIMING_FRAMES = 1.0
+# A movie whose length on the time line is off its own by no more than this keeps in step: Blender
+# rounds to whole frames, and 30 fps in place of 29.97 is found in a clip of more than a minute.
+TIMING_FRAMES = 2.0
 
 
 class TimingError(OmniAudioError):
@@ -108,11 +109,11 @@ def movie_of(scene: Any, strip: Any | None) -> Any | None:
         )
     if strip is not None and strip.type == "MOVIE":
         return strip
-    if strip is not None and strip.type == "SOUND" and strip.omniaudio.clip:
-        for other in compat.all_strips(scene):
-            if other.type == "MOVIE" and other.omniaudio.clip == strip.omniaudio.clip:
-                return other
     movies = [other for other in compat.all_strips(scene) if other.type == "MOVIE"]
+    if strip is not None and strip.type == "SOUND" and strip.omniaudio.movie:
+        for other in movies:
+            if other.omniaudio.movie == strip.omniaudio.movie:
+                return other
     return movies[0] if len(movies) == 1 else None
 
 
@@ -131,8 +132,8 @@ def of_strip(scene: Any, strip: Any) -> Source:
         kind="STRIP",
         clip=existing(strip.filepath, f"the strip {strip.name}"),
         name=strip.name,
-        content_start=compat.content_start(strip),
-        content_frames=compat.content_duration(strip),
+        content_start=compat.whole_start(strip),
+        content_frames=compat.whole_duration(strip),
         left=compat.left_handle(strip),
         right=compat.right_handle(strip),
         fps=scene_fps(scene),
@@ -144,7 +145,7 @@ def as_it_lies(source: Source, strip: Any) -> Source:
     return replace(
         source,
         name=strip.name,
-        content_start=compat.content_start(strip),
+        content_start=compat.whole_start(strip),
         left=compat.left_handle(strip),
         right=compat.right_handle(strip),
     )
@@ -210,9 +211,14 @@ def check_timing(source: Source, duration: float, fps: float) -> None:
     if frames is None:
         frames = round(duration * fps)
     expected = duration * source.fps
-    if abs(frames - expected) <= max(TIMING_FRAMES, 1e-3 * expected):
+    if abs(frames - expected) <= TIMING_FRAMES:
         return
     own = rational(fps)
+    if abs(float(own) - source.fps) < 1e-3:
+        raise TimingError(
+            f"{source.name} takes {frames} frames of the scene, but the clip has "
+            f"{expected:.0f}: its speed was changed; add the movie anew, or render it first"
+        )
     raise TimingError(
         f"{source.name} takes {frames / source.fps:.2f} s in this scene of {source.fps:g} fps, but "
         f"the clip is {duration:.2f} s long at {fps:g} fps: its sound would not keep in step; set "
@@ -233,15 +239,16 @@ def _refuse_changed(scene: Any, strip: Any) -> None:
     """Sound is made for the clip as it is: reversed, mirrored or retimed it would not fit."""
     problem = ""
     effects = list(compat.all_strips(scene))
-    if strip.use_reverse_frames:
+    parts = _with_metas(strip)
+    if any(getattr(part, "use_reverse_frames", False) for part in parts):
         problem = "is played backwards; switch Reverse Frames off"
-    elif strip.use_flip_x:
+    elif any(getattr(part, "use_flip_x", False) for part in parts):
         problem = "is mirrored, which swaps left and right; switch Mirror X off"
-    elif strip.use_flip_y:
+    elif any(getattr(part, "use_flip_y", False) for part in parts):
         problem = "is upside down; switch Mirror Y off"
-    elif any(effect.type == "SPEED" and effect.input_1 in _with_metas(strip) for effect in effects):
+    elif any(effect.type == "SPEED" and effect.input_1 in parts for effect in effects):
         problem = "is played through a speed effect; remove the effect"
-    elif any(compat.is_retimed(part) for part in _with_metas(strip)):
+    elif any(compat.is_retimed(part) for part in parts):
         problem = "is retimed; clear its retiming keys (Strip > Retiming > Reset Retiming)"
     if problem:
         raise OptionError(f"the strip {strip.name} {problem}, or render it to a movie first")

@@ -16,7 +16,7 @@ from typing import Any
 
 import bpy
 
-from omniaudio_studio.errors import OmniAudioError, OptionError
+from omniaudio_studio.errors import OmniAudioError, OptionError, OutputError
 from omniaudio_studio.jobs.request import DEVICES
 
 from . import compat, delivery, generation, questions, takes
@@ -34,20 +34,46 @@ def run(arguments: Sequence[str]) -> int:
     except SystemExit as end:  # argparse has said what is wrong
         return int(end.code or 0)
     try:
-        task: Task
-        code = 0
-        for scene in _scenes(options):
-            task = options.start(scene, options)
-            code = code or _wait(task)
-        if options.save and code == 0:
-            bpy.ops.wm.save_mainfile()
-        return code
+        _refuse_pointless(options)
+        codes = [_one(scene, options) for scene in _scenes(options)]
+        if options.save:
+            _save()
+        return next((code for code in codes if code), 0)
     except OmniAudioError as error:
         say(str(error))
         return error.exit_code
     finally:
         runner.close()
         questions.close()
+
+
+def _one(scene: Any, options: argparse.Namespace) -> int:
+    """One scene's work; what goes wrong in it does not keep the others from theirs."""
+    try:
+        return _wait(options.start(scene, options))
+    except OmniAudioError as error:
+        say(f"{scene.name}: {error}")
+        return error.exit_code
+
+
+def _save() -> None:
+    try:
+        bpy.ops.wm.save_mainfile()
+    except RuntimeError as error:
+        raise OutputError(
+            f"the .blend could not be saved ({error}); the sound is there, but not in the scene"
+        ) from error
+
+
+def _refuse_pointless(options: argparse.Namespace) -> None:
+    """Options that would do nothing, or do it twice."""
+    if options.verb == "deliver":
+        if options.follow_camera and not options.binaural:
+            raise OptionError("--follow-camera is about --binaural; give that too")
+        if options.all_scenes and options.output is not None:
+            raise OptionError("-o names one file; leave it or --all-scenes out")
+    if options.all_scenes and options.scene is not None:
+        raise OptionError("give --scene or --all-scenes, not both")
 
 
 def say(line: str) -> None:
@@ -120,19 +146,22 @@ def _generate(scene: Any, options: argparse.Namespace) -> Task:
         setattr(settings, name, value)
         if name in ("cfg", "steps"):
             setattr(settings, f"use_{name}", True)
-    plan = generation.plan(scene, _strip(scene, options.strip))
+    strip = scene.sequence_editor.active_strip if scene.sequence_editor else None
+    if options.strip is not None:
+        strip, settings.source = _movie(scene, options.strip), "STRIP"
+    plan = generation.plan(scene, strip)
     return runner.start(
         f"sound for {plan.source.name}", scene, generation.steps(plan), generation.outputs(plan)
     )
 
 
-def _strip(scene: Any, name: str | None) -> Any:
-    if name is None:
-        return scene.sequence_editor.active_strip if scene.sequence_editor else None
-    for strip in compat.all_strips(scene):
+def _movie(scene: Any, name: str) -> Any:
+    movies = [strip for strip in compat.all_strips(scene) if strip.type == "MOVIE"]
+    for strip in movies:
         if strip.name == name:
             return strip
-    raise OptionError(f"there is no strip {name!r} in the scene {scene.name}; check its name")
+    names = ", ".join(strip.name for strip in movies) or "none"
+    raise OptionError(f"there is no movie strip {name!r} in {scene.name}; it has {names}")
 
 
 def _deliver(scene: Any, options: argparse.Namespace) -> Task:

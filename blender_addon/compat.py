@@ -13,6 +13,8 @@ _LEFT = ("left_handle", "frame_final_start")
 _RIGHT = ("right_handle", "frame_final_end")
 _CONTENT_START = ("content_start", "frame_start")
 _CONTENT_DURATION = ("content_duration", "frame_duration")
+_TRIM_START = ("content_trim_start", "animation_offset_start")
+_TRIM_END = ("content_trim_end", "animation_offset_end")
 
 # Blender may keep such a property relative to the .blend ("//folder").
 RELATIVE_PATH = {"PATH_SUPPORTS_BLEND_RELATIVE"}
@@ -48,6 +50,17 @@ def content_duration(strip: Any) -> int:
     return int(getattr(strip, _name(strip, _CONTENT_DURATION)))
 
 
+def whole_start(strip: Any) -> float:
+    """The frame of a movie's first picture, also where a hard cut took it out of the content."""
+    return content_start(strip) - int(getattr(strip, _name(strip, _TRIM_START)))
+
+
+def whole_duration(strip: Any) -> int:
+    """Frames of the time line that a movie takes with what hard cuts took out."""
+    trimmed = [getattr(strip, _name(strip, names)) for names in (_TRIM_START, _TRIM_END)]
+    return content_duration(strip) + int(sum(trimmed))
+
+
 def is_retimed(strip: Any) -> bool:
     """Whether keys give parts of a strip another speed: its first and last one alone do not."""
     return len(getattr(strip, "retiming_keys", ())) > 2
@@ -58,17 +71,15 @@ def sequencer_scene(context: Any) -> Any:
     return getattr(context, "sequencer_scene", None) or context.scene
 
 
-def active_strip(context: Any) -> Any:
-    """The active strip of the sequencer on screen, or None."""
-    scene = sequencer_scene(context)
-    editor = scene.sequence_editor if scene is not None else None
-    return editor.active_strip if editor is not None else None
-
-
 def all_strips(scene: Any) -> Iterator[Any]:
     """Every strip of a scene, those inside metas too."""
     if scene.sequence_editor is not None:
         yield from scene.sequence_editor.strips_all
+
+
+def strip_named(scene: Any, name: str) -> Any | None:
+    """A strip by its name, inside metas too."""
+    return next((strip for strip in all_strips(scene) if strip.name == name), None)
 
 
 def siblings(scene: Any, strip: Any | None) -> Any:
@@ -114,13 +125,17 @@ def undo_push(message: str) -> None:
         bpy.ops.ed.undo_push(message=message)
 
 
-def redraw(kinds: tuple[str, ...] = ("SEQUENCE_EDITOR", "PROPERTIES", "VIEW_3D")) -> None:
-    """Have the panels of these editors drawn anew."""
+def redraw() -> None:
+    """Have our panels drawn anew: the side bars, and the editors that are all panels."""
     for manager in bpy.data.window_managers:
         for window in manager.windows:
             for area in window.screen.areas:
-                if area.type in kinds:
+                if area.type in ("PROPERTIES", "PREFERENCES"):
                     area.tag_redraw()
+                elif area.type in ("SEQUENCE_EDITOR", "VIEW_3D"):
+                    for region in area.regions:
+                        if region.type == "UI":
+                            region.tag_redraw()
 
 
 def wrapped(text: str, width: int) -> list[str]:

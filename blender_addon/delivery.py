@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +14,17 @@ from omniaudio_studio.jobs.deliver_request import DeliverRequest
 
 from . import clips, compat, takes, world
 from .jobs import Steps, Work
+from .names import free_beside
+from .paths import Row, thinned, turn_off
+from .sweep import frames_of
 from .takes import Take
 
-Row = tuple[float, float, float, float]
+TOLERANCE = 0.05  # degrees
 
 
 def suggested(take: Take) -> Path:
     """A name for the delivery that nothing has."""
-    stem, number = f"{take.wav.stem}-delivery", 1
-    path = take.wav.with_name(f"{stem}.wav")
-    while path.exists() or path.with_suffix(".json").exists():
-        number += 1
-        path = take.wav.with_name(f"{stem}{number}.wav")
-    return path
+    return free_beside(take.wav, "-delivery")
 
 
 def request(
@@ -49,32 +48,33 @@ def request(
         is out of range.
     """
     field = clips.existing(str(take.wav), "the take")
-    head: tuple[Row, ...] = ()
-    if follow_camera and "binaural" in deliverables:
-        head = camera_track(scene, take)
-    clip = None
-    if "overlay" in deliverables:
-        clip = clips.existing(takes.clip_file(scene, take), "the take's clip")
-    strip = takes.field_strip(scene, take.key)
+    head = camera_track(scene, take) if follow_camera else ()
+    strip = compat.strip_named(scene, take.foa_strip)
+    first = max(take.first_frame, take.frame_start)
     # To its end where nothing is trimmed: Blender rounds a sound's length up to whole frames.
-    whole = compat.right_handle(strip) >= take.frame_start + compat.content_duration(strip)
-    length = (take.last_frame + 1 - take.first_frame) / take.fps
+    whole = take.last_frame + 1 >= take.frame_start + compat.content_duration(strip)
+    picture: dict[str, Any] = {}
+    if "overlay" in deliverables:
+        made = takes.request_of(strip)
+        picture = {
+            "clip": clips.existing(str(made.clip), "the take's clip"),
+            "clip_start": made.start,
+            "yaw": made.yaw,
+            "projection": made.projection,
+            "stereo": made.stereo,
+        }
     return DeliverRequest(
         field=field,
         output=output,
-        start=max(0.0, (take.first_frame - take.frame_start) / take.fps),
-        duration=None if whole else length,
+        start=(first - take.frame_start) / take.fps,
+        duration=None if whole else (take.last_frame + 1 - first) / take.fps,
         head=head,
-        clip=clip,
-        clip_start=float(strip.omniaudio.clip_start),
-        yaw=math.degrees(take.yaw),
-        projection=scene.omniaudio.projection,
-        stereo=scene.omniaudio.stereo,
         rate=rate,
         subtype=subtype,
         loudness=loudness,
         deliverables=deliverables,
         overwrite=overwrite,
+        **picture,
     ).validate()
 
 
@@ -108,19 +108,13 @@ def camera_track(scene: Any, take: Take) -> tuple[Row, ...]:
             "the scene has no active camera to follow; add one, or have the head face the front"
         )
     turned = field_rotation(scene, take).transposed()
-    before, subframe = scene.frame_current, scene.frame_subframe
-    layer = scene.view_layers[0]
-    rows = []
-    try:
-        for frame in range(take.first_frame, take.last_frame + 2):
-            scene.frame_set(frame)
-            camera = scene.camera.evaluated_get(layer.depsgraph).matrix_world.to_quaternion()
+    rows: list[Row] = []
+    with closing(frames_of(scene, take.first_frame, take.last_frame + 1)) as frames:
+        for frame, graph in frames:
+            camera = scene.camera.evaluated_get(graph).matrix_world.to_quaternion()
             angles = head_angles(turned @ camera.to_matrix())
-            yaw, pitch, roll = map(math.degrees, angles)
-            rows.append(((frame - take.frame_start) / take.fps, yaw, pitch, roll))
-    finally:
-        scene.frame_set(before, subframe=subframe)
-    return tuple(rows)
+            rows.append(((frame - take.frame_start) / take.fps, *map(math.degrees, angles)))
+    return thinned(rows, TOLERANCE, turn_off)
 
 
 def head_angles(looks: Matrix) -> tuple[float, float, float]:

@@ -138,6 +138,7 @@ class Runner:
         self.crashes = 0
         self.ticks: deque[float] = deque(maxlen=KEPT_TICKS)  # seconds each
         self._client: WorkerClient | None = None
+        self._runtime: runtime.Runtime | None = None  # what the client runs in
         self._waiting = False
         self._drawn = 0.0
         self._busy_at = time.monotonic()
@@ -164,6 +165,11 @@ class Runner:
             if task.scene_uid == uid and (uid or task.scene_name == scene.name):
                 return task
         return None
+
+    def is_busy(self, scene: Any) -> bool:
+        """Whether a task of a scene is not over."""
+        task = self.of_scene(scene)
+        return task is not None and task.running
 
     def running(self) -> list[Task]:
         """Tasks that are not over."""
@@ -365,12 +371,16 @@ class Runner:
             task.job = self._worker().submit(wanted.request)
 
     def _worker(self) -> WorkerClient:
+        chosen = runtime.chosen()
+        if self._client is not None and chosen != self._runtime and not self._client.busy:
+            self._close_client()
         if self._client is None:
-            chosen = runtime.chosen()
+            self._runtime = chosen
             self._client = WorkerClient(
                 chosen.python,
                 log=runtime.log_file("worker"),
                 package_path=chosen.package_path,
+                environment=chosen.environment,
                 low_priority=True,
             )
         return self._client
@@ -401,9 +411,11 @@ def _tick() -> float | None:
 
 
 @persistent
-def _before_load(*_: Any) -> None:
-    """Another file is opened: what was made for this one has no scene any more."""
-    runner.cancel_all()
+def _loaded(*_: Any) -> None:
+    """Another file was opened: what is made for scenes of the one before is not wanted."""
+    for task in runner.running():
+        if compat.scene_of(task.scene_uid, task.scene_name) is None:
+            runner.cancel(task)
 
 
 def close_all() -> None:
@@ -415,9 +427,9 @@ def close_all() -> None:
 
 
 def register() -> None:
-    bpy.app.handlers.load_pre.append(_before_load)
+    bpy.app.handlers.load_post.append(_loaded)
 
 
 def unregister() -> None:
-    bpy.app.handlers.load_pre.remove(_before_load)
+    bpy.app.handlers.load_post.remove(_loaded)
     close_all()

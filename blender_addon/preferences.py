@@ -29,10 +29,7 @@ report = Report()
 
 
 def changed(preferences: Any, context: Any) -> None:
-    """Another runtime: end the processes of the one before."""
-    runner.close()
-    runner.try_again()
-    questions.close()
+    """Another runtime takes the next job; it may have other models."""
     catalogue.forget()
     report.running, report.problem, report.lines = False, "", []
 
@@ -105,8 +102,7 @@ class TestRuntime(bpy.types.Operator):
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         if bpy.app.background:
-            while report.running:
-                questions.poll()
+            questions.wait_until(lambda: not report.running)
             for line in report.lines:
                 self.report({"INFO"}, line)
             if report.problem:

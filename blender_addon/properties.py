@@ -221,9 +221,9 @@ class StripSettings(bpy.types.PropertyGroup):
         ],
         default="NONE",
     )
-    clip: StringProperty(name="Clip", description="Which clip a take belongs to")
+    movie: StringProperty(name="Movie", description="The same on a movie strip and its takes")
+    clip: StringProperty(name="Clip", description="File of the clip that a take belongs to")
     take: StringProperty(name="Take", description="Which take a strip belongs to")
-    title: StringProperty(name="Take")
     bundle: StringProperty(name="Model")
     cfg: FloatProperty(name="CFG")
     seed: StringProperty(name="Seed", description="May be larger than Blender's whole numbers")
@@ -232,9 +232,10 @@ class StripSettings(bpy.types.PropertyGroup):
     world: BoolProperty(name="Of the world", description="The clip is the world's environment")
     clip_start: FloatProperty(name="Start in the clip", subtype="TIME", unit="TIME_ABSOLUTE")
     provider: StringProperty(name="Made on")
-    sidecar: StringProperty(name="Sidecar", subtype="FILE_PATH", options=compat.RELATIVE_PATH)
     objects: IntProperty(name="Objects", description="Objects of the scene heard in the take")
-    field: StringProperty(name="Without objects", subtype="FILE_PATH", options=compat.RELATIVE_PATH)
+    field: StringProperty(
+        name="Without objects", description="Name of the file beside it that has none"
+    )
 
 
 class ObjectSettings(bpy.types.PropertyGroup):

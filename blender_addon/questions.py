@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import bpy
@@ -19,6 +21,7 @@ TICK_SECONDS = 0.1
 BLOCKING_SECONDS = 0.02
 
 _questions: Questions | None = None
+_runtime: runtime.Runtime | None = None  # what it runs in
 
 
 def ask(
@@ -45,12 +48,16 @@ def ask(
     OptionError
         If the preferences name a runtime that is not there.
     """
-    global _questions
+    global _questions, _runtime
+    chosen = runtime.chosen()
+    if chosen != _runtime:
+        close_idle()
     if _questions is None:
-        chosen = runtime.chosen()
+        _runtime = chosen
         _questions = Questions(
             python=chosen.python,
             package_path=chosen.package_path,
+            environment=chosen.environment,
             log=runtime.log_file("analyst"),
         )
     ticket = _questions.ask(task, done, failed, progress=progress, **parameters)
@@ -76,16 +83,23 @@ def wait_for(task: str, timeout: float = 60.0, **parameters: Any) -> Any:
     answers: list[Any] = []
     problems: list[str] = []
     ticket = ask(task, answers.append, problems.append, **parameters)
-    until = time.monotonic() + timeout
-    while not answers and not problems:
-        if time.monotonic() > until:
-            cancel(ticket)
-            raise WorkerError(f"the question {task} was not answered within {timeout:g} s")
-        poll()
-        time.sleep(BLOCKING_SECONDS)
+    if not wait_until(lambda: bool(answers or problems), timeout):
+        cancel(ticket)
+        raise WorkerError(f"the question {task} was not answered within {timeout:g} s")
     if problems:
         raise OmniAudioError(problems[0])
     return answers[0]
+
+
+def wait_until(done: Callable[[], bool], timeout: float = 60.0) -> bool:
+    """Block while answers arrive, until ``done``: for scripts. False after ``timeout`` seconds."""
+    until = time.monotonic() + timeout
+    while not done():
+        if time.monotonic() > until:
+            return False
+        poll()
+        time.sleep(BLOCKING_SECONDS)
+    return True
 
 
 def poll() -> None:
@@ -96,18 +110,22 @@ def poll() -> None:
 
 def close() -> None:
     """End the process; nobody is called any more. The next question starts another."""
-    global _questions
-    if bpy.app.timers.is_registered(_tick):
-        bpy.app.timers.unregister(_tick)
-    if _questions is not None:
-        _questions.close()
-        _questions = None
+    if (ended := _let_go()) is not None:
+        ended.close()
 
 
 def close_idle() -> None:
-    """End the process where nobody waits for an answer of it."""
-    if _questions is not None and not _questions.pending:
-        close()
+    """End the process where nobody waits for an answer of it, without waiting for its end."""
+    if _questions is not None and not _questions.pending and (ended := _let_go()) is not None:
+        threading.Thread(target=ended.close, name="omniaudio-farewell", daemon=True).start()
+
+
+def _let_go() -> Questions | None:
+    global _questions
+    if bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.unregister(_tick)
+    ended, _questions = _questions, None
+    return ended
 
 
 def _tick() -> float | None:

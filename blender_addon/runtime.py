@@ -41,6 +41,11 @@ class Runtime:
     package_path: Path | None
     name: str
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables for its processes: packages of the user's own must not come before Blender's."""
+        return {} if self.package_path is None else {"PYTHONNOUSERSITE": "1"}
+
 
 def preferences() -> Any:
     """The add-on's preferences; None where it runs without having been enabled."""

@@ -5,33 +5,43 @@ Their places are read frame by frame, so that parents, constraints and drivers c
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import bpy
-from mathutils import Vector
+from mathutils import Matrix, Vector
 
 from omniaudio_studio.errors import OptionError
 from omniaudio_studio.jobs.deliver_request import PlacedSource
 
 from .clips import existing, scene_fps
+from .paths import Row, place_off, thinned
 from .strips import Placement
+from .sweep import frames_of
 
-# Of the distance: 0.17 degrees, or 0.03 dB. With the Doppler effect the pitch
-# follows the path's slope, and steps of it are heard sooner.
+# Of the distance: 0.17 degrees, or 0.03 dB. With the Doppler effect the pitch follows the path's
+# slope, and steps of it are heard sooner.
 TOLERANCE, TOLERANCE_DELAYED = 3e-3, 2e-5
-CLOSE = 0.1  # metres: nearer than this a direction says little
-
-Point = tuple[float, float, float, float, float]
 
 
 def objects(scene: Any) -> list[Any]:
-    """The scene's objects that are marked as sound sources and not hidden from rendering."""
+    """The objects that are marked as sound sources and can be rendered.
+
+    One that is hidden from rendering is left out, unless that may be animated.
+    """
+    found: dict[Any, None] = {}
+    waiting = [scene.view_layers[0].layer_collection]
+    while waiting:
+        layer = waiting.pop(0)
+        if layer.exclude or layer.collection.hide_render:
+            continue
+        found |= dict.fromkeys(layer.collection.objects)
+        waiting += layer.children
     return [
         item
-        for item in scene.objects
+        for item in found
         if item.omniaudio.is_source and (not item.hide_render or item.animation_data is not None)
     ]
 
@@ -59,7 +69,7 @@ def check(scene: Any) -> None:
         )
 
 
-def placed(scene: Any, place: Placement) -> tuple[PlacedSource, ...]:
+def placed(scene: Any, place: Placement, field: Matrix) -> tuple[PlacedSource, ...]:
     """The sources along the frames of a take.
 
     The scene is moved through all these frames and back; nothing else of it is changed.
@@ -68,6 +78,8 @@ def placed(scene: Any, place: Placement) -> tuple[PlacedSource, ...]:
     ----------
     place
         The field's sample 0 sounds at ``place.start``; places are read from there to the end.
+    field
+        The rotation (3 x 3) from the field's own axes to the world's.
 
     Raises
     ------
@@ -79,80 +91,49 @@ def placed(scene: Any, place: Placement) -> tuple[PlacedSource, ...]:
     if not found:
         return ()
     fps = scene_fps(scene)
-    paths = _paths(scene, [item.name for item in found], range(place.start, place.right + 1), fps)
+    into_field = field.transposed()
+    paths: list[list[Row]] = [[] for _ in found]
+    with _evaluated(scene, found), closing(frames_of(scene, place.start, place.right)) as frames:
+        for frame, graph in frames:
+            ear = scene.camera.evaluated_get(graph).matrix_world.translation
+            for path, original in zip(paths, found, strict=True):
+                item = original.evaluated_get(graph)
+                away: Vector = into_field @ (item.matrix_world.translation - ear)
+                gain = 0.0 if item.hide_render else item.omniaudio.volume
+                path.append(((frame - place.start) / fps, *away, gain))
     return tuple(
-        _source(item, paths[item.name], (item.omniaudio.start - place.start) / fps)
-        for item in found
+        _source(item, path, (item.omniaudio.start - place.start) / fps)
+        for item, path in zip(found, paths, strict=True)
     )
 
 
-def _paths(scene: Any, names: list[str], frames: range, fps: float) -> dict[str, list[Point]]:
-    """(time, x, y, z, gain) of every object on every frame, relative to the active camera."""
-    before, subframe = scene.frame_current, scene.frame_subframe
-    view_layer = scene.view_layers[0]
-    points: dict[str, list[Point]] = {name: [] for name in names}
+@contextmanager
+def _evaluated(scene: Any, items: list[Any]) -> Iterator[None]:
+    """Show objects meanwhile that are hidden from view: Blender does not follow those."""
+    layer = scene.view_layers[0]
+    hidden = [(item, item.hide_viewport, item.hide_get(view_layer=layer)) for item in items]
     try:
-        for frame in frames:
-            scene.frame_set(frame)
-            graph = view_layer.depsgraph
-            ear = scene.camera.evaluated_get(graph).matrix_world.translation
-            seconds = (frame - frames.start) / fps
-            for name in names:
-                item = scene.objects[name].evaluated_get(graph)
-                away: Vector = item.matrix_world.translation - ear
-                gain = 0.0 if item.hide_render else item.omniaudio.volume
-                points[name].append((seconds, *away, gain))
+        for item, in_all, in_layer in hidden:
+            if in_all and item.library is None:
+                item.hide_viewport = False
+            if in_layer:
+                item.hide_set(False, view_layer=layer)
+        yield
     finally:
-        scene.frame_set(before, subframe=subframe)
-    return points
+        for item, in_all, in_layer in hidden:
+            if in_all and item.library is None:
+                item.hide_viewport = True
+            if in_layer:
+                item.hide_set(True, view_layer=layer)
 
 
-def thinned(points: Sequence[Point], tolerance: float) -> tuple[Point, ...]:
-    """Without points that lie on the way between those around them, as near as can be heard.
-
-    Ramer-Douglas-Peucker: of a stretch, the point that is farthest off the way between its ends
-    stays, and divides it, until none is farther off than ``tolerance`` (of its distance).
-    """
-    kept = {0, len(points) - 1}
-    stretches = [(0, len(points) - 1)]
-    while stretches:
-        start, end = stretches.pop()
-        off, worst = max(
-            ((_off(points, start, end, place), place) for place in range(start + 1, end)),
-            default=(0.0, start),
-        )
-        if off > tolerance:
-            kept.add(worst)
-            stretches += [(start, worst), (worst, end)]
-    return tuple(points[place] for place in sorted(kept))
-
-
-def _off(points: Sequence[Point], start: int, end: int, place: int) -> float:
-    """How far a point is off the way from one point to another.
-
-    That way is the great circle, with distance and gain on a line (`PlacedSource`).
-    """
-    first, last, point = points[start], points[end], points[place]
-    share = (point[0] - first[0]) / (last[0] - first[0])
-    begun, ended, here = Vector(first[1:4]), Vector(last[1:4]), Vector(point[1:4])
-    near, far = begun.length, ended.length
-    if begun == ended:
-        way = begun
-    elif min(near, far) < CLOSE or begun.dot(ended) < -0.5 * near * far:
-        return math.inf  # there is no one way
-    else:
-        way = begun.normalized().slerp(ended.normalized(), share) * (near + share * (far - near))
-    gain = first[4] + share * (last[4] - first[4])
-    return max((here - way).length / max(here.length, CLOSE), abs(point[4] - gain))
-
-
-def _source(item: Any, points: list[Point], start: float) -> PlacedSource:
+def _source(item: Any, path: list[Row], start: float) -> PlacedSource:
     mine = item.omniaudio
     return PlacedSource(
         file=existing(mine.file, f"the sound source {item.name}"),
         name=item.name,
         start=start,
-        points=thinned(points, TOLERANCE_DELAYED if mine.delay else TOLERANCE),
+        points=thinned(path, TOLERANCE_DELAYED if mine.delay else TOLERANCE, place_off),
         reference=mine.reference,
         rolloff=mine.rolloff if mine.use_distance else 0.0,
         max_distance=max(mine.max_distance, mine.reference) if mine.use_max_distance else None,

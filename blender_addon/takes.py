@@ -7,7 +7,8 @@ the strips' own properties, so that copies, undo and saved files need no care.
 from __future__ import annotations
 
 import json
-import math
+import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,11 @@ from typing import Any
 import bpy
 
 from omniaudio_studio.errors import OmniAudioError, OptionError
+from omniaudio_studio.jobs.outputs import sidecar_path
 from omniaudio_studio.jobs.request import GenerateRequest
 
 from . import compat
 from .clips import scene_fps
-from .properties import MAX_SEED
 
 
 @dataclass(frozen=True)
@@ -78,13 +79,18 @@ def current(scene: Any) -> Take | None:
 
 
 def of_strip(scene: Any, strip: Any | None) -> Take | None:
-    """The take that a strip is part of; None where it is none."""
+    """The take that a strip is part of, as it lies there; None where it is none.
+
+    Of a take that was cut into pieces, it is the piece.
+    """
     if strip is None or strip.omniaudio.role not in ("FOA", "BINAURAL"):
         return None
-    for take in all_of(scene):
-        if take.key == strip.omniaudio.take:
+    pieces = [take for take in all_of(scene) if take.key == strip.omniaudio.take]
+    left = compat.left_handle(strip)
+    for take in pieces:
+        if strip.name == take.foa_strip or take.first_frame <= left <= take.last_frame:
             return take
-    return None
+    return pieces[0] if pieces else None
 
 
 def field_strip(scene: Any, key: str) -> Any:
@@ -98,76 +104,61 @@ def binaural_strip(scene: Any, key: str) -> Any | None:
 
 
 def choose(scene: Any, key: str) -> None:
-    """Listen to this take: its sound for headphones is heard, that of the clip's others is not."""
-    chosen = field_strip(scene, key)
-    if chosen is None:
+    """Listen to this take: what else was made for the clip at the same time is muted."""
+    chosen = [strip for strip in compat.all_strips(scene) if strip.omniaudio.take == key]
+    if not chosen:
         return
     scene.omniaudio.active_take = key
     for strip in compat.all_strips(scene):
         mine = strip.omniaudio
-        if mine.role == "BINAURAL" and mine.clip == chosen.omniaudio.clip:
-            strip.mute = mine.take != key
+        if mine.role != "BINAURAL" or mine.clip != chosen[0].omniaudio.clip:
+            continue
+        if mine.take == key:
+            strip.mute = False
+        elif any(_overlap(strip, other) for other in chosen):
+            strip.mute = True
 
 
 def remove(scene: Any, key: str) -> None:
-    """Take a take's strips out of the sequencer; its files stay."""
-    for role in ("BINAURAL", "FOA"):
-        strip = _part(scene, key, role)
-        if strip is not None:
-            sound = strip.sound
-            compat.siblings(scene, strip).remove(strip)
-            if sound is not None and sound.users == 0:
-                bpy.data.sounds.remove(sound)
+    """Take all strips of a take out of the sequencer; its files stay."""
+    for strip in [strip for strip in compat.all_strips(scene) if strip.omniaudio.take == key]:
+        sound = strip.sound
+        compat.siblings(scene, strip).remove(strip)
+        if sound is not None and sound.users == 0:
+            bpy.data.sounds.remove(sound)
     if scene.omniaudio.active_take == key:
         scene.omniaudio.active_take = ""
 
 
-def clip_file(scene: Any, take: Take) -> str:
-    """The file of the clip that a take was generated for, as its sidecar names it."""
-    strip = field_strip(scene, take.key)
-    return "" if strip is None else str(_request(generated(strip)).get("clip", ""))
-
-
 def generated(strip: Any) -> Path:
-    """The sidecar of the field as it was generated, for a strip of a field."""
-    mine = strip.omniaudio
-    if mine.field:
-        return Path(bpy.path.abspath(mine.field)).with_suffix(".json")
-    return Path(bpy.path.abspath(mine.sidecar))
+    """The field of a take as it was generated, for the strip of its field: without objects."""
+    wav = Path(os.path.normpath(bpy.path.abspath(strip.sound.filepath)))
+    return wav.with_name(strip.omniaudio.field) if strip.omniaudio.field else wav
 
 
-def use_settings(scene: Any, sidecar: Path) -> None:
-    """Give a scene the settings that a take was made with.
+def request_of(strip: Any) -> GenerateRequest:
+    """What a take was generated from, as the sidecar beside its field tells.
 
     Raises
     ------
     OptionError
-        If the sidecar cannot be read.
+        If there is no sidecar, or it cannot be read.
     """
-    request = _request(sidecar)
-    if not request:
-        raise OptionError(f"{sidecar} is no sidecar of a generated take; generate it again")
-    settings = scene.omniaudio
-    settings.bundle = request["bundle"]
-    settings.seed = min(request["seed"], MAX_SEED)
-    for name in ("cfg", "steps"):
-        setattr(settings, f"use_{name}", request[name] is not None)
-        if request[name] is not None:
-            setattr(settings, name, request[name])
-    settings.mix, settings.yaw = request["mix"], math.radians(request["yaw"])
-    settings.use_loudness = request["loudness"] is not None
-    if settings.use_loudness:
-        settings.loudness = request["loudness"]
-    settings.projection, settings.stereo = request["projection"], request["stereo"]
-    settings.takes = 1
-
-
-def _request(sidecar: Path) -> dict[str, Any]:
+    sidecar = sidecar_path(generated(strip))
     try:
         data = json.loads(sidecar.read_text(encoding="utf-8"))
-        return GenerateRequest.from_dict(data["request"]).as_dict()
-    except (OSError, ValueError, KeyError, TypeError, OmniAudioError):
-        return {}
+        return GenerateRequest.from_dict(data["request"])
+    except (OSError, ValueError, KeyError, TypeError, OmniAudioError) as error:
+        raise OptionError(
+            f"{sidecar} does not tell how the take was generated ({error}); put it back beside "
+            "the take, or generate anew"
+        ) from error
+
+
+def _overlap(one: Any, other: Any) -> bool:
+    return compat.left_handle(one) < compat.right_handle(other) and compat.left_handle(
+        other
+    ) < compat.right_handle(one)
 
 
 def _part(scene: Any, key: str, role: str) -> Any | None:
@@ -181,7 +172,7 @@ def _take(strip: Any, binaural: str | None, fps: float) -> Take:
     mine = strip.omniaudio
     return Take(
         key=mine.take,
-        wav=Path(bpy.path.abspath(strip.sound.filepath)),
+        wav=Path(os.path.normpath(bpy.path.abspath(strip.sound.filepath))),
         foa_strip=strip.name,
         binaural_strip=binaural,
         frame_start=compat.content_start(strip),
@@ -195,14 +186,7 @@ def _take(strip: Any, binaural: str | None, fps: float) -> Take:
 
 def _natural(name: str) -> list[tuple[int, str]]:
     """Take 10 comes after take 9."""
-    parts: list[tuple[int, str]] = []
-    digits = ""
-    for character in name + "\0":
-        if character.isdigit():
-            digits += character
-            continue
-        if digits:
-            parts.append((int(digits), ""))
-            digits = ""
-        parts.append((-1, character))
-    return parts
+    return [
+        (int(part), "") if number % 2 else (-1, part)
+        for number, part in enumerate(re.split(r"([0-9]+)", name))
+    ]

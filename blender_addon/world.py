@@ -48,26 +48,31 @@ def lookup(scene: Any) -> Matrix:
     OptionError
         If the picture is mirrored, or placed in a way that is no rotation.
     """
-    node = environment(scene)
-    matrix = Matrix.Identity(3)
-    socket = node.inputs["Vector"]
-    mappings = []
+    socket = environment(scene).inputs["Vector"]
+    turns: list[Matrix] = []
     while socket.is_linked:
-        before = socket.links[0].from_node
+        link = socket.links[0]
+        before = link.from_node
         if before.type == "REROUTE":
             socket = before.inputs[0]
         elif before.type == "MAPPING":
-            mappings.append(before)
+            if not before.mute:
+                turns.append(_rotation(before))
             socket = before.inputs["Vector"]
-        elif before.type in ("TEX_COORD", "NEW_GEOMETRY"):
+        elif before.type == "TEX_COORD" and link.from_socket.name in ("Generated", "Object"):
+            if link.from_socket.name == "Object" and before.object is not None:
+                # Seen from the object: its own turn is taken out of the direction.
+                turns.append(before.object.matrix_world.to_quaternion().to_matrix().transposed())
             break
         else:
             raise OptionError(
-                f"the environment's direction comes through the node {before.name}, which sound "
-                "cannot follow; turn the picture with a Mapping node alone"
+                f"the environment's direction comes from {before.name} ({link.from_socket.name}), "
+                "which sound cannot follow; turn the picture with a Mapping node behind Texture "
+                "Coordinate > Generated"
             )
-    for mapping in reversed(mappings):
-        matrix = _rotation(mapping) @ matrix
+    matrix = Matrix.Identity(3)
+    for turn in reversed(turns):
+        matrix = turn @ matrix
     return matrix
 
 
@@ -96,7 +101,13 @@ def field_rotation(scene: Any, yaw: float) -> Matrix:
 
 def _rotation(mapping: Any) -> Matrix:
     if "Rotation" not in mapping.inputs:
-        raise OptionError(f"the mapping node {mapping.name} has no rotation")
+        raise OptionError(f"the mapping node {mapping.name} has no rotation; set its type to Point")
+    linked = [name for name in ("Rotation", "Scale", "Location") if _linked(mapping, name)]
+    if linked:
+        raise OptionError(
+            f"the {linked[0].lower()} of the mapping node {mapping.name} comes from another node, "
+            "which sound cannot follow; set or animate its value instead"
+        )
     turned: Matrix = Euler(mapping.inputs["Rotation"].default_value, "XYZ").to_matrix()
     scale = Vector(mapping.inputs["Scale"].default_value)
     if min(scale) <= 0.0:
@@ -116,6 +127,10 @@ def _rotation(mapping: Any) -> Matrix:
             "its location to 0"
         )
     return turned.transposed() if mapping.vector_type == "TEXTURE" else turned
+
+
+def _linked(node: Any, name: str) -> bool:
+    return name in node.inputs and node.inputs[name].is_linked
 
 
 def _find(scene: Any) -> Any | None:

@@ -45,6 +45,17 @@ class OneLine:
         return {"CANCELLED"}
 
 
+def is_free(cls: Any, context: Any) -> bool:
+    """For `poll`: whether there is a scene, and no task of it runs."""
+    scene, _ = target(context)
+    if scene is None:
+        return False
+    if runner.is_busy(scene):
+        cls.poll_message_set("something is being done for this scene: wait for it, or cancel it")
+        return False
+    return True
+
+
 def target(context: Any) -> tuple[Any, Any]:
     """The scene and the active strip that a button in this context means."""
     space = context.space_data

@@ -10,7 +10,7 @@ from omniaudio_studio.errors import OptionError
 
 from .. import compat, delivery, takes
 from ..jobs import runner
-from .base import OneLine, register_all, target, unregister_all
+from .base import OneLine, is_free, register_all, target, unregister_all
 
 
 class Deliver(OneLine, bpy.types.Operator):
@@ -65,8 +65,7 @@ class Deliver(OneLine, bpy.types.Operator):
         if scene is None or takes.current(scene) is None:
             cls.poll_message_set("there is no take to deliver; generate one first")
             return False
-        task = runner.of_scene(scene)
-        return not (task is not None and task.running)
+        return is_free(cls, context)
 
     def invoke(self, context: Any, event: Any) -> set[str]:
         scene, strip = target(context)
@@ -103,7 +102,7 @@ class Deliver(OneLine, bpy.types.Operator):
             take,
             Path(bpy.path.abspath(self.filepath)) if self.filepath else delivery.suggested(take),
             deliverables=("wav", *wanted),
-            follow_camera=self.head == "CAMERA",
+            follow_camera=self.binaural and self.head == "CAMERA",
             rate=int(self.rate),
             subtype=self.subtype,
             loudness=self.loudness if self.use_loudness else None,

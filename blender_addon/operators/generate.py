@@ -8,10 +8,10 @@ from bpy.props import StringProperty
 
 from omniaudio_studio.errors import OutputError
 
-from .. import clips, compat, generation, questions
+from .. import clips, compat, generation, questions, wanted
 from ..jobs import runner
 from ..properties import MAX_SEED
-from .base import OneLine, register_all, target, unregister_all
+from .base import OneLine, is_free, register_all, target, unregister_all
 
 
 class Generate(OneLine, bpy.types.Operator):
@@ -27,19 +27,12 @@ class Generate(OneLine, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        scene, _ = target(context)
-        if scene is None:
-            return False
-        task = runner.of_scene(scene)
-        if task is not None and task.running:
-            cls.poll_message_set("sound is being generated for this scene")
-            return False
-        return True
+        return is_free(cls, context)
 
     def invoke(self, context: Any, event: Any) -> set[str]:
         scene, _ = target(context)
         try:
-            generation.output_folder(scene)
+            wanted.output_folder(scene)
         except OutputError as error:
             self.report({"WARNING"}, str(error))
             context.window_manager.fileselect_add(self)
@@ -69,7 +62,7 @@ class Generate(OneLine, bpy.types.Operator):
 
 
 class Cancel(bpy.types.Operator):
-    """Stop what is being generated for this scene; nothing is left of it"""
+    """Stop what is being done for this scene; takes that are finished stay"""
 
     bl_idname = "omniaudio.cancel"
     bl_label = "Cancel"
@@ -77,8 +70,7 @@ class Cancel(bpy.types.Operator):
     @classmethod
     def poll(cls, context: Any) -> bool:
         scene, _ = target(context)
-        task = runner.of_scene(scene) if scene is not None else None
-        return task is not None and task.running
+        return scene is not None and runner.is_busy(scene)
 
     def execute(self, context: Any) -> set[str]:
         scene, _ = target(context)
@@ -115,9 +107,11 @@ class MatchFps(OneLine, bpy.types.Operator):
 
     def work(self, context: Any) -> set[str]:
         scene, strip = target(context)
-        source = clips.find(scene, strip)
-        info = questions.wait_for("probe", path=str(source.clip))
-        rate = clips.rational(info["fps"])
+        task = runner.of_scene(scene)
+        rate = getattr(task.error, "fps", None) if task is not None else None
+        if rate is None:
+            info = questions.wait_for("probe", path=str(clips.find(scene, strip).clip))
+            rate = clips.rational(info["fps"])
         clips.set_fps(scene, rate)
         self.report({"INFO"}, f"the scene has {float(rate):g} frames a second now")
         return {"FINISHED"}

@@ -7,7 +7,7 @@ from bpy.props import EnumProperty
 
 from .. import clips, compat, shot_list
 from ..jobs import runner
-from .base import OneLine, register_all, target, unregister_all
+from .base import OneLine, is_free, register_all, target, unregister_all
 
 
 class FindShots(OneLine, bpy.types.Operator):
@@ -18,9 +18,7 @@ class FindShots(OneLine, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        scene, _ = target(context)
-        task = runner.of_scene(scene) if scene is not None else None
-        return scene is not None and not (task is not None and task.running)
+        return is_free(cls, context)
 
     def invoke(self, context: Any, event: Any) -> set[str]:
         return self.in_one_line(self._run, context, bpy.app.background)

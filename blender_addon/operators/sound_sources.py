@@ -6,9 +6,9 @@ import bpy
 
 from omniaudio_studio.errors import OmniAudioError, OptionError
 
-from .. import compat, generation, sources, takes
+from .. import compat, placing, sources, takes
 from ..jobs import runner
-from .base import OneLine, register_all, target, unregister_all
+from .base import OneLine, is_free, register_all, target, unregister_all
 
 
 class MarkSource(bpy.types.Operator):
@@ -48,7 +48,14 @@ class ConvertSpeakers(OneLine, bpy.types.Operator):
         return any(item.type == "SPEAKER" for item in context.scene.objects)
 
     def work(self, context: Any) -> set[str]:
-        speakers = [item for item in context.scene.objects if item.type == "SPEAKER"]
+        speakers = [
+            item
+            for item in context.scene.objects
+            # What was converted may have been changed since; what is muted is not to be heard.
+            if item.type == "SPEAKER" and not item.omniaudio.is_source and not item.data.muted
+        ]
+        if not speakers:
+            raise OptionError("there is no speaker left to convert that is not muted")
         problems = []
         for item in speakers:
             try:
@@ -71,9 +78,7 @@ class PlaceObjects(OneLine, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        scene, _ = target(context)
-        task = runner.of_scene(scene) if scene is not None else None
-        return scene is not None and not (task is not None and task.running)
+        return is_free(cls, context)
 
     def invoke(self, context: Any, event: Any) -> set[str]:
         return self.in_one_line(self._run, context, bpy.app.background)
@@ -90,11 +95,11 @@ class PlaceObjects(OneLine, bpy.types.Operator):
             raise OptionError(
                 "no object of the scene is a sound source; mark one in its object properties"
             )
-        made = generation.plan_objects(scene, take)
+        made = placing.plan(scene, take)
         task = runner.start(
             f"objects in {take.wav.stem}",
             scene,
-            generation.object_steps(made),
+            placing.steps(made),
             frozenset([made.request.output]),
         )
         if block:

@@ -5,8 +5,7 @@ from typing import Any
 import bpy
 from bpy.props import StringProperty
 
-from .. import compat, takes
-from ..clips import existing
+from .. import compat, recall, takes
 from .base import OneLine, register_all, target, unregister_all
 
 
@@ -56,7 +55,7 @@ class UseTakeSettings(OneLine, bpy.types.Operator):
         if strip is None:
             self.report({"ERROR"}, "that take is not in the scene any more")
             return {"CANCELLED"}
-        takes.use_settings(scene, existing(str(takes.generated(strip)), "the take's sidecar"))
+        recall.use_settings(scene, strip)
         return {"FINISHED"}
 
 

@@ -42,21 +42,30 @@ def sound(layout: Any, scene: Any) -> None:
     layout.prop(settings, "takes")
 
 
-def extent(layout: Any, scene: Any) -> None:
+def extent(layout: Any, scene: Any, strip: Any) -> None:
     """Range, front and the clip's own sound."""
     settings = scene.omniaudio
+    by_hand = True
     layout.prop(settings, "range")
     if settings.range == "FRAMES":
         column = layout.column(align=True)
         column.prop(settings, "first_frame")
         column.prop(settings, "last_frame")
-    if world.has_environment(scene) and settings.source != "STRIP":
+    if _is_world(scene, strip):
         layout.prop(settings, "yaw_from_world")
-        if settings.yaw_from_world:
+        by_hand = not settings.yaw_from_world
+        if not by_hand:
             _world_front(layout, scene)
-    row = layout.row()
-    row.prop(settings, "yaw")
+    if by_hand:
+        layout.prop(settings, "yaw")
     layout.prop(settings, "mix", slider=True)
+
+
+def _is_world(scene: Any, strip: Any) -> bool:
+    try:
+        return clips.find(scene, strip).kind == "WORLD"
+    except OmniAudioError:
+        return False
 
 
 def _world_front(layout: Any, scene: Any) -> None:

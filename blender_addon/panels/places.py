@@ -19,7 +19,7 @@ def _main(layout: Any, scene: Any, strip: Any) -> None:
     status.draw(layout, scene)
     boxes.source(layout, scene, strip)
     boxes.sound(layout, scene)
-    boxes.extent(layout, scene)
+    boxes.extent(layout, scene, strip)
 
 
 def _shots(layout: Any, scene: Any, strip: Any) -> None:

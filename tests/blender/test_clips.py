@@ -139,6 +139,47 @@ def clips_module(blender: Any) -> Any:
     return clips
 
 
+@pytest.mark.parametrize(("own", "scene_fps"), [(29.97003, 30.0), (23.976, 24.0), (59.94, 60.0)])
+def test_television_in_a_scene_of_whole_frames_is_refused(
+    clips_module: Any, own: float, scene_fps: float
+) -> None:
+    """Five minutes that would be 0.3 s out of step at their end."""
+    frames = round(300 * own)
+    source = clips_module.Source("STRIP", DEMO, "demo", 1.0, frames, 1, 1 + frames, scene_fps)
+    with pytest.raises(clips_module.TimingError) as caught:
+        clips_module.check_timing(source, 300.0, own)
+    assert float(caught.value.fps) == pytest.approx(own, rel=1e-5)
+
+
+def test_another_length_at_the_clips_own_frame_rate_has_no_such_remedy(clips_module: Any) -> None:
+    source = clips_module.Source("STRIP", DEMO, "demo", 1.0, 288, 1, 289, 24.0)
+    with pytest.raises(clips_module.TimingError, match="its speed was changed") as caught:
+        clips_module.check_timing(source, 6.0, 24.0)
+    assert caught.value.fps is None
+
+
+def test_a_hard_cut_movie_keeps_its_place(movie: Any, scene: Any) -> None:
+    """The strip begins with the clip's frame 24; its first picture would be 24 frames earlier."""
+    from blender_addon import clips, compat
+
+    name = next(name for name in compat._TRIM_START if name in movie.bl_rna.properties)
+    setattr(movie, name, 24)
+    source = clips.find(scene, movie)
+    clips.check_timing(source, 6.0, 24.0)
+    assert source.content_start == compat.content_start(movie) - 24
+    assert source.content_frames == 144
+
+
+def test_a_meta_that_mirrors_is_refused(movie: Any, scene: Any) -> None:
+    from blender_addon import clips
+
+    meta = scene.sequence_editor.strips.new_meta(name="meta", channel=3, frame_start=10)
+    movie.move_to_meta(meta)
+    meta.use_flip_x = True
+    with pytest.raises(OptionError, match="swaps left and right"):
+        clips.find(scene, movie)
+
+
 def test_a_movie_in_a_meta_strip(movie: Any, scene: Any) -> None:
     from blender_addon import clips, compat
 

@@ -78,7 +78,10 @@ def test_generate_deliver_and_save(file: Path, saved: Path, blender: Any) -> Non
     [
         (["generate", "--bundle", "nothing"], "nothing"),
         (["generate", "--scene", "nowhere"], "no scene 'nowhere'"),
-        (["generate", "--strip", "nothing"], "no strip 'nothing'"),
+        (["generate", "--strip", "nothing"], "no movie strip 'nothing'"),
+        (["deliver", "--follow-camera"], "--follow-camera is about --binaural"),
+        (["deliver", "--all-scenes", "-o", "x.wav"], "-o names one file"),
+        (["generate", "--all-scenes", "--scene", "Scene"], "not both"),
         (["generate", "--seed", "-1"], "--seed must be from 0"),
         (["generate", "--folder", "/no/such/folder"], "is not there"),
         (["deliver"], "has no take"),
@@ -93,6 +96,28 @@ def test_one_line_and_exit_code_2(
 
     assert command.run(arguments) == 2
     assert words in capfd.readouterr().err
+
+
+def test_all_scenes_have_their_turn(
+    file: Path, saved: Path, blender: Any, tiny_bundle: Path
+) -> None:
+    """The first has no clip, the second another frame rate, the third is as it should be."""
+    from tests.blender.conftest import DEMO, add_movie
+
+    good = blender.context.scene
+    good.name = "C"
+    blender.data.scenes.new("A")
+    wrong = blender.data.scenes.new("B")
+    wrong.render.fps = 25
+    wrong.omniaudio.bundle = str(tiny_bundle)
+    add_movie(wrong, DEMO, 1)
+    blender.ops.wm.save_mainfile()
+    code, lines = run(file, "generate", "--all-scenes")
+    assert code == 2
+    said = "\n".join(lines)
+    assert "A: no movie strip is active" in said
+    assert "would not keep in step" in said
+    assert (saved / "demo-take1.wav").is_file()
 
 
 def test_a_signal_cancels_and_leaves_nothing(file: Path, saved: Path, slow_bundle: Path) -> None:

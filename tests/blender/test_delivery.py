@@ -52,6 +52,28 @@ def test_the_part_that_is_shown_bit_for_bit(
     assert sidecar["kind"] == "omniaudio-delivery"
 
 
+def test_a_handle_before_the_content_delivers_the_content_alone(
+    blender: Any, scene: Any, take: Any, saved: Path
+) -> None:
+    from blender_addon import compat, takes
+
+    field = takes.field_strip(scene, take.key)
+    compat.set_handles(field, 5, 100)
+    blender.ops.omniaudio.deliver(filepath=str(saved / "out.wav"))
+    whole, _ = soundfile.read(take.wav, dtype="float32")
+    part, _ = soundfile.read(saved / "out.wav", dtype="float32")
+    np.testing.assert_array_equal(part, whole[: 90 * 2000])
+
+
+def test_names_are_free_in_all_that_is_written(
+    blender: Any, scene: Any, take: Any, saved: Path
+) -> None:
+    from blender_addon import delivery
+
+    (saved / "demo-take1-delivery.binaural.wav").touch()
+    assert delivery.suggested(take).name == "demo-take1-delivery2.wav"
+
+
 def test_nothing_is_overwritten_unasked(blender: Any, scene: Any, take: Any, saved: Path) -> None:
     output = saved / "out.wav"
     output.write_bytes(b"precious")

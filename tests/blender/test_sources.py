@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
+from mathutils import Matrix
 
 from omniaudio_studio.errors import MissingFileError, OptionError
 from tests.blender.conftest import interpolate
 
 RATE = 48_000
+AHEAD = Matrix.Identity(3)  # the field's axes are the world's
 
 
 @pytest.fixture
@@ -68,7 +71,7 @@ def test_places_are_read_frame_by_frame_from_the_camera(
     interpolate(item, "LINEAR")
     item.omniaudio.start = 16
     scene.frame_set(3)
-    (source,) = sources.placed(scene, Placement(10, 10, 22))
+    (source,) = sources.placed(scene, Placement(10, 10, 22), AHEAD)
     assert scene.frame_current == 3
     times = np.arange(11) / 24
     path, gain = followed(source, times)
@@ -103,7 +106,7 @@ def test_a_thinned_path_is_the_same_path(
     key(item, 1, (-6.0, 2.0, 1.6))
     key(item, 101, (6.0, 2.0, 3.6))
     interpolate(item, "LINEAR")
-    (source,) = sources.placed(scene, Placement(1, 1, 101))
+    (source,) = sources.placed(scene, Placement(1, 1, 101), AHEAD)
     share = np.arange(101) / 100
     expected = np.stack([-6 + 12 * share, np.full(101, 2.0), 2 * share], axis=1)
     path, _ = followed(source, share * 100 / 24)
@@ -117,7 +120,7 @@ def test_what_rests_needs_two_points(blender: Any, scene: Any, camera: Any, tone
     from blender_addon.strips import Placement
 
     add_source(blender, scene, tone).location = (1.0, 2.0, 3.6)
-    (source,) = sources.placed(scene, Placement(1, 1, 1000))
+    (source,) = sources.placed(scene, Placement(1, 1, 1000), AHEAD)
     assert source.points == (
         (0.0, 1.0, 2.0, pytest.approx(2.0), 1.0),
         (999 / 24, 1.0, 2.0, pytest.approx(2.0), 1.0),
@@ -136,7 +139,7 @@ def test_the_camera_moves_and_markers_change_it(
     other.location = (5.0, 4.0, 1.6)
     for frame, eye in ((1, camera), (11, other)):
         scene.timeline_markers.new(eye.name, frame=frame).camera = eye
-    (source,) = sources.placed(scene, Placement(1, 1, 21))
+    (source,) = sources.placed(scene, Placement(1, 1, 21), AHEAD)
     path = {round(point[0] * 24) + 1: point[1:4] for point in source.points}
     assert path[10] == pytest.approx((5.0, 0.0, 0.0), abs=1e-5)
     assert path[11] == pytest.approx((0.0, -4.0, 0.0), abs=1e-5)
@@ -154,7 +157,7 @@ def test_hidden_objects_are_silent(blender: Any, scene: Any, camera: Any, tone: 
     item.hide_render = True
     item.keyframe_insert("hide_render", frame=5)
     interpolate(item, "CONSTANT")
-    (source,) = sources.placed(scene, Placement(1, 1, 8))
+    (source,) = sources.placed(scene, Placement(1, 1, 8), AHEAD)
     heard = [(round(24 * point[0]) + 1, point[4]) for point in source.points]
     assert heard == [(1, 1.0), (4, 1.0), (5, 0.0), (8, 0.0)]
 
@@ -260,6 +263,82 @@ def test_a_moving_object_is_heard_along_its_way(
         middle = round(second * RATE)
         azimuth, _ = direction(alone[middle - 480 : middle + 480])
         assert azimuth == pytest.approx(20.0 * second, abs=0.5), second
+
+
+def test_an_object_in_a_field_that_is_turned_against_the_world(
+    blender: Any,
+    scene: Any,
+    saved: Path,
+    camera: Any,
+    tone: Path,
+    tiny_bundle: Path,
+    clips: Callable[..., Path],
+) -> None:
+    """The environment is turned, the field keeps the clip's own front: it is heard where it is."""
+    from tests.blender.test_world import make_environment, mapping_of
+
+    texture = make_environment(blender, scene)
+    texture.image = blender.data.images.load(str(clips(2.0, 24.0)))
+    texture.image_user.frame_start, texture.image_user.frame_duration = 1, 48
+    mapping_of(scene).inputs["Rotation"].default_value = (0.0, 0.0, math.radians(90))
+    scene.omniaudio.bundle, scene.omniaudio.yaw_from_world = str(tiny_bundle), False
+    item = add_source(blender, scene, tone)
+    item.location = (3.0, 0.0, 1.6)  # +X of the world, which shows azimuth 90 of the clip
+    blender.ops.omniaudio.generate()
+    (mixed,) = saved.glob("*-objects.wav")
+    generated, _ = soundfile.read(mixed.with_name(mixed.name.replace("-objects", "")))
+    both, _ = soundfile.read(mixed)
+    azimuth, _ = direction((both - generated)[RATE // 2 :])
+    assert azimuth == pytest.approx(90.0, abs=0.5)
+
+
+def test_two_objects_of_one_name_and_those_out_of_sight(
+    blender: Any, scene: Any, camera: Any, tone: Path
+) -> None:
+    from blender_addon import sources
+    from blender_addon.strips import Placement
+
+    item = add_source(blender, scene, tone)
+    item.location = (1.0, 0.0, 1.6)
+    hidden = add_source(blender, scene, tone, "hidden from view")
+    for frame, x in ((1, 2.0), (9, 4.0)):
+        key(hidden, frame, (x, 0.0, 1.6))
+    interpolate(hidden, "LINEAR")
+    scene.frame_set(1)
+    hidden.hide_set(True)
+    left_out = blender.data.collections.new("left out")
+    scene.collection.children.link(left_out)
+    other = add_source(blender, scene, tone, "elsewhere")
+    scene.collection.objects.unlink(other)
+    left_out.objects.link(other)
+    blender.context.view_layer.layer_collection.children["left out"].exclude = True
+    found = sources.placed(scene, Placement(1, 1, 9), AHEAD)
+    assert [source.name for source in found] == ["bee", "hidden from view"]
+    assert found[1].points[-1][1] == pytest.approx(4.0, abs=1e-5)
+    assert hidden.hide_get()
+    blender.context.view_layer.layer_collection.children["left out"].exclude = False
+    left_out.hide_render = True
+    assert len(sources.objects(scene)) == 2
+
+
+def test_a_take_whose_objects_fail_is_there_without_them(
+    blender: Any,
+    scene: Any,
+    movie: Any,
+    saved: Path,
+    camera: Any,
+    tmp_path: Path,
+    tiny_bundle: Path,
+) -> None:
+    broken = tmp_path / "bee.wav"
+    broken.write_text("no sound at all")
+    add_source(blender, scene, broken)
+    scene.omniaudio.bundle = str(tiny_bundle)
+    with pytest.raises(RuntimeError, match=r"demo-take1\.wav is there, but without the objects"):
+        blender.ops.omniaudio.generate()
+    strips = sorted(strip.name for strip in scene.sequence_editor.strips_all)
+    assert strips == ["demo", "demo-take1", "demo-take1.binaural"]
+    assert not list(saved.glob("*objects*"))
 
 
 def test_objects_need_a_take_and_a_source(blender: Any, scene: Any, camera: Any) -> None:

@@ -123,6 +123,51 @@ def test_a_marker_is_rendered_where_the_field_has_it(
     assert abs(columns.mean() - 23.5) < 1.2
 
 
+@pytest.mark.parametrize("muted", [False, True])
+def test_an_object_turns_the_environment(
+    blender: Any, scene: Any, tmp_path: Path, muted: bool
+) -> None:
+    """Texture Coordinate > Object: found by rendering, too; a muted mapping does nothing."""
+    from blender_addon import world
+
+    texture = make_environment(blender, scene)
+    texture.image = marker_picture(blender)
+    tree = scene.world.node_tree
+    coordinates = next(node for node in tree.nodes if node.type == "TEX_COORD")
+    mapping = mapping_of(scene)
+    tree.links.new(coordinates.outputs["Object"], mapping.inputs["Vector"])
+    turner = blender.data.objects.new("turner", None)
+    scene.collection.objects.link(turner)
+    turner.rotation_euler = (0.2, -0.4, 0.9)
+    coordinates.object = turner
+    mapping.inputs["Rotation"].default_value = (0.0, 0.3, 0.5)
+    mapping.mute = muted
+    blender.context.view_layer.update()
+    towards = world.field_rotation(scene, 0.0) @ direction(AZIMUTH, ELEVATION)
+    view = seen(blender, scene, towards, tmp_path)
+    assert view.max() > 0.5, "the marker is not in sight"
+    rows, columns = np.nonzero(view > 0.5)
+    assert abs(rows.mean() - 23.5) < 1.2
+    assert abs(columns.mean() - 23.5) < 1.2
+
+
+def test_what_comes_from_other_nodes_is_refused(blender: Any, scene: Any) -> None:
+    from blender_addon import world
+
+    make_environment(blender, scene).image = marker_picture(blender)
+    tree = scene.world.node_tree
+    coordinates = next(node for node in tree.nodes if node.type == "TEX_COORD")
+    mapping = mapping_of(scene)
+    value = tree.nodes.new("ShaderNodeCombineXYZ")
+    link = tree.links.new(value.outputs[0], mapping.inputs["Rotation"])
+    with pytest.raises(OptionError, match="rotation of the mapping node"):
+        world.lookup(scene)
+    tree.links.remove(link)
+    tree.links.new(coordinates.outputs["Window"], mapping.inputs["Vector"])
+    with pytest.raises(OptionError, match=r"\(Window\), which sound cannot follow"):
+        world.lookup(scene)
+
+
 @pytest.mark.parametrize("degrees", [0.0, 50.0, -130.0])
 def test_the_worlds_front_is_the_fields(blender: Any, scene: Any, degrees: float) -> None:
     """With the world's own yaw, the field's axes are the world's."""
