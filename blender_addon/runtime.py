@@ -43,7 +43,7 @@ class Runtime:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Variables for its processes: packages of the user's own must not come before Blender's."""
+        """Variables for its processes: no package of the user's own comes before Blender's."""
         return {} if self.package_path is None else {"PYTHONNOUSERSITE": "1"}
 
 

@@ -32,13 +32,16 @@ def objects(scene: Any) -> list[Any]:
     One that is hidden from rendering is left out, unless that may be animated.
     """
     found: dict[Any, None] = {}
-    waiting = [scene.view_layers[0].layer_collection]
+    # A scene that was never looked at has no such tree yet, and nothing of it is left out.
+    layer = scene.view_layers[0].layer_collection
+    waiting = [(scene.collection, layer)]
     while waiting:
-        layer = waiting.pop(0)
-        if layer.exclude or layer.collection.hide_render:
+        collection, layer = waiting.pop(0)
+        if collection.hide_render or (layer is not None and layer.exclude):
             continue
-        found |= dict.fromkeys(layer.collection.objects)
-        waiting += layer.children
+        found |= dict.fromkeys(collection.objects)
+        below = {} if layer is None else {child.collection: child for child in layer.children}
+        waiting += [(child, below.get(child)) for child in collection.children]
     return [
         item
         for item in found
