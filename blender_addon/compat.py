@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -136,8 +135,3 @@ def redraw() -> None:
                     for region in area.regions:
                         if region.type == "UI":
                             region.tag_redraw()
-
-
-def wrapped(text: str, width: int) -> list[str]:
-    """A text in lines of at most ``width`` characters: panels do not break lines."""
-    return textwrap.wrap(text, max(width, 20)) or [""]

@@ -156,10 +156,11 @@ def _take(made: Plan, request: GenerateRequest, label: str) -> Generator[Any, An
         attach_binaural(_scene(made), key, Path(heard["binaural"]))
         yield Pause()
         runner.undo_push("Generate Spatial Audio")
-    finally:
-        if not attached:  # it was cancelled
+    except GeneratorExit:  # it was cancelled
+        if not attached:
             for name in ("wav", "binaural", "sidecar"):
                 Path(take[name]).unlink(missing_ok=True)
+        raise
     if problem is not None:
         raise OmniAudioError(
             f"{Path(take['wav']).name} is there, but without the objects: {problem}"
@@ -193,7 +194,8 @@ def device(provider: str) -> str:
 def _scene(made: Plan) -> Any:
     scene = compat.scene_of(made.scene_uid, made.scene_name)
     if scene is None:
-        raise OutputError(f"the scene {made.scene_name} is gone, and its sound with it")
+        folder = made.requests[0].output.parent
+        raise OutputError(f"the scene {made.scene_name} is gone; its sound is in {folder}")
     return scene
 
 

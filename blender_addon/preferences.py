@@ -13,6 +13,7 @@ from bpy.props import EnumProperty, StringProperty
 from omniaudio_studio.errors import OmniAudioError
 
 from . import catalogue, compat, questions, runtime
+from .drawing import lines
 from .jobs import runner
 
 
@@ -72,9 +73,7 @@ class Preferences(bpy.types.AddonPreferences):
         if report.running:
             box.label(text="asking ...", icon="SORTTIME")
         if report.problem:
-            box.alert = True
-            for line in compat.wrapped(report.problem, 100):
-                box.label(text=line, icon="ERROR")
+            lines(box, report.problem, "ERROR", alert=True)
         for line in report.lines:
             box.label(text=line)
         row = layout.row()

@@ -11,7 +11,7 @@ import bpy
 from omniaudio_studio.errors import OmniAudioError
 
 from .. import catalogue, clips, sources, takes, world
-from . import status
+from ..drawing import lines
 
 
 def source(layout: Any, scene: Any, strip: Any) -> None:
@@ -21,7 +21,7 @@ def source(layout: Any, scene: Any, strip: Any) -> None:
     try:
         found = clips.find(scene, strip)
     except OmniAudioError as error:
-        status.lines(layout, str(error), "ERROR")
+        lines(layout, str(error), "ERROR")
         return
     icon = "FILE_MOVIE" if found.kind == "STRIP" else "WORLD"
     layout.label(text=found.clip.name, icon=icon)
@@ -33,7 +33,7 @@ def sound(layout: Any, scene: Any) -> None:
     layout.prop(settings, "bundle", icon="FILE_3D")
     row_of = catalogue.bundle(settings.bundle)
     if row_of is not None and row_of["problem"]:
-        status.lines(layout, str(row_of["problem"]), "ERROR", alert=True)
+        lines(layout, str(row_of["problem"]), "ERROR", alert=True)
     _optional(layout, settings, "use_cfg", "cfg", row_of)
     row = layout.row(align=True)
     row.prop(settings, "seed")
@@ -72,11 +72,11 @@ def _world_front(layout: Any, scene: Any) -> None:
     try:
         yaw, tilted = world.front_yaw(scene), world.is_tilted(scene)
     except OmniAudioError as error:
-        status.lines(layout, str(error), "ERROR", alert=True)
+        lines(layout, str(error), "ERROR", alert=True)
         return
     layout.label(text=f"the world's front is at {math.degrees(yaw):+.1f} degrees of the clip")
     if tilted:
-        status.lines(layout, "the environment is tilted: files keep the clip's own horizon", "INFO")
+        lines(layout, "the environment is tilted: files keep the clip's own horizon", "INFO")
 
 
 def _optional(layout: Any, settings: Any, use: str, name: str, bundle: Any) -> None:

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import bpy
-
 from .. import compat
+from ..drawing import lines
 from ..jobs import ADVICE, DONE, FAILED, Task, runner
-
-CHARACTER = 6.6  # pixels of a line that one takes on average, at Blender's usual scale
-ICON_AND_EDGES = 60  # pixels
 
 
 def draw(layout: Any, scene: Any) -> None:
@@ -58,20 +54,3 @@ def clock(seconds: float) -> str:
     """12 s or 2:05 min."""
     whole = max(0, round(seconds))
     return f"{whole} s" if whole < 60 else f"{whole // 60}:{whole % 60:02d} min"
-
-
-def lines(layout: Any, text: str, icon: str, *, alert: bool = False) -> None:
-    """A text over several lines, the first with an icon."""
-    column = layout.column(align=True)
-    column.alert = alert
-    for number, line in enumerate(compat.wrapped(text, width())):
-        column.label(text=line, icon=icon if number == 0 else "BLANK1")
-
-
-def width() -> int:
-    """Characters that fit into a line of the panel that is being drawn."""
-    region = bpy.context.region
-    if region is None:
-        return 80
-    scale = bpy.context.preferences.system.ui_scale
-    return int((region.width / scale - ICON_AND_EDGES) / CHARACTER)

@@ -7,10 +7,9 @@ from typing import Any
 import bpy
 
 from .. import compat
+from ..drawing import lines
 from ..operators.base import OneLine, register_all, target, unregister_all
 from .control import preview
-
-_WIDTH = 48  # characters that fit into a line of a side bar
 
 
 class PreviewStart(OneLine, bpy.types.Operator):
@@ -65,9 +64,8 @@ def draw(layout: Any, context: Any) -> None:
     else:
         layout.operator("omniaudio.preview_start", icon="PLAY")
     problem = preview.message or (preview.live.problem if preview.live is not None else "")
-    column = layout.column(align=True)
-    for number, line in enumerate(compat.wrapped(problem, _WIDTH) if problem else []):
-        column.label(text=line, icon="BLANK1" if number else "INFO")
+    if problem:
+        lines(layout, problem, "INFO")
 
 
 CLASSES = (PreviewStart, PreviewStop, PreviewToggle)
