@@ -20,6 +20,7 @@ from omniaudio_studio.jobs import environments
 
 from . import compat
 
+CACHE = "OMNIAUDIO_CACHE"  # as `omniaudio_studio.places` knows it
 LARGEST_LOG = 1_000_000  # bytes; then a new one is begun
 
 
@@ -43,8 +44,16 @@ class Runtime:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Variables for its processes: no package of the user's own comes before Blender's."""
-        return {} if self.package_path is None else {"PYTHONNOUSERSITE": "1"}
+        """Variables for its processes.
+
+        With Blender's own Python, no package of the user's comes before Blender's, and what is
+        kept lies in the extension's own folder: it goes with the extension.
+        """
+        if self.package_path is None:
+            return {}
+        folder = user_folder()
+        kept = {} if folder is None else {CACHE: str(folder / "cache")}
+        return {"PYTHONNOUSERSITE": "1", **kept}
 
 
 def preferences() -> Any:

@@ -14,6 +14,7 @@ from omniaudio_studio.bundles.manifest import MANIFEST_NAME, Manifest, parse_man
 from omniaudio_studio.bundles.paths import sha256_of
 from omniaudio_studio.errors import BundleError, OutputError
 from omniaudio_studio.files import mark_temporary, reason, remove_temporary
+from omniaudio_studio.places import cache_folder
 
 BLOCK = 1 << 20
 
@@ -71,9 +72,7 @@ def unpack(path: Path, cache: Path | None = None) -> Path:
     text = read_member(path, MANIFEST_NAME)
     manifest = parse_manifest(text, f"{path}:{MANIFEST_NAME}")
     if cache is None:
-        import platformdirs
-
-        cache = Path(platformdirs.user_cache_dir("omniaudio-studio", appauthor=False)) / "bundles"
+        cache = cache_folder("bundles")
     folder = cache / f"{manifest.name}-{hashlib.sha256(text).hexdigest()[:24]}"
     if _is_whole(folder, manifest):
         return folder

@@ -24,6 +24,7 @@ from omniaudio_studio.foa.binaural_filters import BinauralFilters, resample_filt
 from omniaudio_studio.foa.encoding import direction_vector
 from omniaudio_studio.foa.magls import magnitude_least_squares
 from omniaudio_studio.media.container import check_file
+from omniaudio_studio.places import cache_folder
 
 if TYPE_CHECKING:
     import h5py
@@ -119,11 +120,9 @@ def cached_hrtf(path: str | Path) -> Path:
     OutputError
         If the cache folder cannot be written.
     """
-    import platformdirs
-
     file = Path(path)
     check_file(file)
-    folder = Path(platformdirs.user_cache_dir("omniaudio-studio", appauthor=False)) / "hrtf"
+    folder = cache_folder("hrtf")
     kept = folder / f"{file_sha256(file)}-{_DESIGN}.npz"
     with suppress(MissingFileError, MediaError):  # not there, or damaged: made again
         BinauralFilters.load(kept)

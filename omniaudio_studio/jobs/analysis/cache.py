@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from omniaudio_studio.errors import MissingFileError, OutputError
 from omniaudio_studio.files import reason, written_whole
+from omniaudio_studio.places import cache_folder
 
 MAX_BYTES = 8 * 2**30  # an hour of stereo sound is 1.4 GB
 VERSION = 3  # of what the tasks write
@@ -22,9 +23,7 @@ _SAMPLE = 1 << 16  # bytes looked at in each of three places of an answer
 
 def folder() -> Path:
     """Where answers are kept."""
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("omniaudio-studio", appauthor=False)) / "analysis"
+    return cache_folder("analysis")
 
 
 def file_identity(path: Path) -> list[Any]:
