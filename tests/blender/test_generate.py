@@ -278,6 +278,26 @@ def test_a_movie_that_keeps_its_own_speed_in_another_frame_rate(
     assert (compat.content_start(strip), compat.right_handle(strip)) == (40, 100)
 
 
+def test_the_scene_that_the_sequencer_shows_is_meant(
+    blender: Any, scene: Any, saved: Path, tiny_bundle: Path
+) -> None:
+    """5.0 and later let a workspace edit another scene than the one in its viewports."""
+    if blender.app.version < (5, 0):
+        pytest.skip("this Blender's sequencer shows the window's scene")
+    edit = blender.data.scenes.new("edit")
+    edit.render.fps = 24
+    add_movie(edit, DEMO, 10)
+    edit.omniaudio.bundle = str(tiny_bundle)
+    blender.context.workspace.sequencer_scene = edit
+    window = blender.context.window_manager.windows[0]
+    area = window.screen.areas[0]
+    area.type = "SEQUENCE_EDITOR"
+    with blender.context.temp_override(window=window, area=area, region=area.regions[-1]):
+        assert blender.ops.omniaudio.generate() == {"FINISHED"}
+    assert "demo-take1" in strips(edit)
+    assert not strips(scene)
+
+
 def test_an_unsaved_file_asks_for_a_folder(
     blender: Any, scene: Any, movie: Any, tmp_path: Path, tiny_bundle: Path
 ) -> None:
