@@ -34,10 +34,10 @@ check:
 	@echo "mypy" && $(BIN)/mypy --no-error-summary
 	@echo "import-linter" && $(BIN)/lint-imports --no-cache > $(VENV)/lint-imports.log 2>&1 \
 		|| { cat $(VENV)/lint-imports.log; exit 1; }
-	@echo "pytest" && $(BIN)/pytest -q
-	@$(MAKE) --no-print-directory check-blender
+	@tools/check_tests.sh
 
-# The add-on in each Blender, two at a time; all of them also where one fails.
+# The add-on in each Blender, AT_ONCE at a time; all of them also where one fails.
+AT_ONCE := 2
 check-blender: export OMNIAUDIO_TEST_PYTHON := $(CURDIR)/$(BIN)/python
 check-blender:
 ifeq ($(BLENDERS),)
@@ -45,7 +45,7 @@ ifeq ($(BLENDERS),)
 else
 	@OMNIAUDIO_EXTENSION_ZIP="$$($(BIN)/python tools/extension.py --platform here --output build/extension)" \
 		&& export OMNIAUDIO_EXTENSION_ZIP \
-		&& printf '%s\n' $(BLENDERS) | xargs -P 2 -I PYTHON tools/check_blender.sh PYTHON
+		&& printf '%s\n' $(BLENDERS) | xargs -P $(AT_ONCE) -I PYTHON tools/check_blender.sh PYTHON
 endif
 
 clean:
