@@ -5,7 +5,8 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 pytest=.venv/bin/pytest
 computing=(tests/bundles tests/datasets tests/delivery tests/evaluation tests/foa tests/media
-    tests/integration/test_demo.py tests/integration/test_onnx_vs_torch.py tests/integration/test_starter.py
+    tests/integration/test_demo.py tests/integration/test_onnx_vs_torch.py
+    tests/integration/test_starter.py
     tests/panorama tests/training)
 
 said="$(mktemp)"
