@@ -35,25 +35,50 @@ class OneLine:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
 
-    def finish(self, task: Task) -> set[str]:
-        """Block until a task is over, and report what became of it."""
+
+class Beside(OneLine):
+    """Mixed into operators that start a task. A click goes on at once; a script gets the result.
+
+    In the background no timer ticks, so that there a click waits too.
+    """
+
+    poll_message_set: Any
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        """Whether there is a scene, and no task of it runs."""
+        scene, _ = target(context)
+        if scene is None:
+            return False
+        if runner.is_busy(scene):
+            cls.poll_message_set("something is being done for this scene: wait, or cancel it")
+            return False
+        return True
+
+    def begin(self, context: Any) -> Task:
+        """Start the task; raises OmniAudioError."""
+        raise NotImplementedError
+
+    def invoke(self, context: Any, event: Any) -> set[str]:
+        """Called by a click."""
+        return self.in_one_line(self.run, context, bpy.app.background)
+
+    def work(self, context: Any) -> set[str]:
+        """Called by a script."""
+        return self.run(context, True)
+
+    def run(self, context: Any, wait: bool) -> set[str]:
+        """Start the task; wait for its end and report it, or leave it to the timer."""
+        task = self.begin(context)
+        if not wait:
+            compat.redraw()
+            return {"FINISHED"}
         runner.wait(task)
         if task.state == DONE:
             self.report({"INFO"}, task.message)
             return {"FINISHED"}
         self.report({"ERROR"}, task.message)
         return {"CANCELLED"}
-
-
-def is_free(cls: Any, context: Any) -> bool:
-    """For `poll`: whether there is a scene, and no task of it runs."""
-    scene, _ = target(context)
-    if scene is None:
-        return False
-    if runner.is_busy(scene):
-        cls.poll_message_set("something is being done for this scene: wait for it, or cancel it")
-        return False
-    return True
 
 
 def target(context: Any) -> tuple[Any, Any]:

@@ -8,12 +8,12 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
 
 from omniaudio_studio.errors import OptionError
 
-from .. import compat, delivery, takes
-from ..jobs import runner
-from .base import OneLine, is_free, register_all, target, unregister_all
+from .. import delivery, takes
+from ..jobs import Task, runner
+from .base import Beside, register_all, target, unregister_all
 
 
-class Deliver(OneLine, bpy.types.Operator):
+class Deliver(Beside, bpy.types.Operator):
     """Write the take as it is trimmed in the sequencer, with what goes beside it"""
 
     bl_idname = "omniaudio.deliver"
@@ -65,7 +65,7 @@ class Deliver(OneLine, bpy.types.Operator):
         if scene is None or takes.current(scene) is None:
             cls.poll_message_set("there is no take to deliver; generate one first")
             return False
-        return is_free(cls, context)
+        return super().poll(context)
 
     def invoke(self, context: Any, event: Any) -> set[str]:
         scene, strip = target(context)
@@ -92,6 +92,10 @@ class Deliver(OneLine, bpy.types.Operator):
         layout.prop(self, "overwrite")
 
     def work(self, context: Any) -> set[str]:
+        # The file browser ends here, in a window: there the timer does the rest.
+        return self.run(context, bpy.app.background or not context.window)
+
+    def begin(self, context: Any) -> Task:
         scene, strip = target(context)
         take = takes.of_strip(scene, strip) or takes.current(scene)
         if take is None:
@@ -108,17 +112,12 @@ class Deliver(OneLine, bpy.types.Operator):
             loudness=self.loudness if self.use_loudness else None,
             overwrite=self.overwrite,
         )
-        task = runner.start(
+        return runner.start(
             f"delivery of {take.wav.stem}",
             scene,
             delivery.steps(request),
             frozenset([request.output]),
         )
-        # The file browser ends in `execute`, in a window: there the timer does the rest.
-        if bpy.app.background or not context.window:
-            return self.finish(task)
-        compat.redraw()
-        return {"FINISHED"}
 
 
 CLASSES = (Deliver,)

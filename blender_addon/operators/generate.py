@@ -9,12 +9,12 @@ from bpy.props import StringProperty
 from omniaudio_studio.errors import OutputError
 
 from .. import clips, compat, generation, questions, wanted
-from ..jobs import runner
+from ..jobs import Task, runner
 from ..properties import MAX_SEED
-from .base import OneLine, is_free, register_all, target, unregister_all
+from .base import Beside, OneLine, register_all, target, unregister_all
 
 
-class Generate(OneLine, bpy.types.Operator):
+class Generate(Beside, bpy.types.Operator):
     """Generate the sound field of the 360 clip, beside Blender, and put it into the scene"""
 
     bl_idname = "omniaudio.generate"
@@ -25,10 +25,6 @@ class Generate(OneLine, bpy.types.Operator):
     )
     filter_folder: bpy.props.BoolProperty(default=True, options={"HIDDEN"})
 
-    @classmethod
-    def poll(cls, context: Any) -> bool:
-        return is_free(cls, context)
-
     def invoke(self, context: Any, event: Any) -> set[str]:
         scene, _ = target(context)
         try:
@@ -37,28 +33,23 @@ class Generate(OneLine, bpy.types.Operator):
             self.report({"WARNING"}, str(error))
             context.window_manager.fileselect_add(self)
             return {"RUNNING_MODAL"}
-        return self.in_one_line(self._begin, context, False)
+        return super().invoke(context, event)
 
     def work(self, context: Any) -> set[str]:
-        # In the background no timer ticks; and a script that calls an operator wants its result.
-        interactive = bool(self.directory) and not bpy.app.background
-        return self._begin(context, not interactive)
+        chosen = bool(self.directory)  # in the file browser, which ends here
+        return self.run(context, bpy.app.background or not chosen)
 
-    def _begin(self, context: Any, block: bool) -> set[str]:
+    def begin(self, context: Any) -> Task:
         scene, strip = target(context)
         if self.directory:
             scene.omniaudio.folder = self.directory
         plan = generation.plan(scene, strip)
-        task = runner.start(
+        return runner.start(
             f"sound for {plan.source.name}",
             scene,
             generation.steps(plan),
             generation.outputs(plan),
         )
-        if block:
-            return self.finish(task)
-        compat.redraw()
-        return {"FINISHED"}
 
 
 class Cancel(bpy.types.Operator):

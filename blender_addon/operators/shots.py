@@ -5,35 +5,21 @@ from typing import Any
 import bpy
 from bpy.props import EnumProperty
 
-from .. import clips, compat, shot_list
-from ..jobs import runner
-from .base import OneLine, is_free, register_all, target, unregister_all
+from .. import clips, shot_list
+from ..jobs import Task, runner
+from .base import Beside, OneLine, register_all, target, unregister_all
 
 
-class FindShots(OneLine, bpy.types.Operator):
+class FindShots(Beside, bpy.types.Operator):
     """Look for cuts in the clip, beside Blender; what was listed before is replaced"""
 
     bl_idname = "omniaudio.find_shots"
     bl_label = "Find Shots"
 
-    @classmethod
-    def poll(cls, context: Any) -> bool:
-        return is_free(cls, context)
-
-    def invoke(self, context: Any, event: Any) -> set[str]:
-        return self.in_one_line(self._run, context, bpy.app.background)
-
-    def work(self, context: Any) -> set[str]:
-        return self._run(context, True)
-
-    def _run(self, context: Any, block: bool) -> set[str]:
+    def begin(self, context: Any) -> Task:
         scene, strip = target(context)
         source = clips.find(scene, strip)
-        task = runner.start(f"shots of {source.name}", scene, shot_list.find(scene, source))
-        if block:
-            return self.finish(task)
-        compat.redraw()
-        return {"FINISHED"}
+        return runner.start(f"shots of {source.name}", scene, shot_list.find(scene, source))
 
 
 class AddShot(bpy.types.Operator):

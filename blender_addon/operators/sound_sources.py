@@ -6,9 +6,9 @@ import bpy
 
 from omniaudio_studio.errors import OmniAudioError, OptionError
 
-from .. import compat, placing, sources, takes
-from ..jobs import runner
-from .base import OneLine, is_free, register_all, target, unregister_all
+from .. import placing, sources, takes
+from ..jobs import Task, runner
+from .base import Beside, OneLine, register_all, target, unregister_all
 
 
 class MarkSource(bpy.types.Operator):
@@ -70,23 +70,13 @@ class ConvertSpeakers(OneLine, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class PlaceObjects(OneLine, bpy.types.Operator):
+class PlaceObjects(Beside, bpy.types.Operator):
     """Add the scene's sound sources to the take as it was generated: a new take"""
 
     bl_idname = "omniaudio.place_objects"
     bl_label = "Place Objects in the Take"
 
-    @classmethod
-    def poll(cls, context: Any) -> bool:
-        return is_free(cls, context)
-
-    def invoke(self, context: Any, event: Any) -> set[str]:
-        return self.in_one_line(self._run, context, bpy.app.background)
-
-    def work(self, context: Any) -> set[str]:
-        return self._run(context, True)
-
-    def _run(self, context: Any, block: bool) -> set[str]:
+    def begin(self, context: Any) -> Task:
         scene, strip = target(context)
         take = takes.of_strip(scene, strip) or takes.current(scene)
         if take is None:
@@ -96,16 +86,12 @@ class PlaceObjects(OneLine, bpy.types.Operator):
                 "no object of the scene is a sound source; mark one in its object properties"
             )
         made = placing.plan(scene, take)
-        task = runner.start(
+        return runner.start(
             f"objects in {take.wav.stem}",
             scene,
             placing.steps(made),
             frozenset([made.request.output]),
         )
-        if block:
-            return self.finish(task)
-        compat.redraw()
-        return {"FINISHED"}
 
 
 CLASSES = (MarkSource, ConvertSpeakers, PlaceObjects)

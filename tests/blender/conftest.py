@@ -105,6 +105,11 @@ def add_movie(scene: Any, path: Path, frame: int, channel: int = 1) -> Any:
     return strip
 
 
+def strips(scene: Any) -> dict[str, Any]:
+    """All strips by name, those inside metas too."""
+    return {strip.name: strip for strip in scene.sequence_editor.strips_all}
+
+
 def interpolate(block: Any, kind: str) -> None:
     """Give all keys of an object the same interpolation: "LINEAR" or "CONSTANT"."""
     action = block.animation_data.action
