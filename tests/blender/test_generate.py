@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.blender.conftest import DEMO, add_movie
+from tests.blender.conftest import DEMO, add_movie, in_main, strips
 
 RATE = 48_000
 
@@ -355,10 +355,22 @@ def test_a_movie_in_a_meta_gets_its_sound_there(
     ]
 
 
-def test_shots_are_found_beside_blender(blender: Any, scene: Any, movie: Any, saved: Path) -> None:
+def test_shots_are_found_beside_blender(blender: Any, scene: Any, saved: Path) -> None:
+    """A clip of two halves that show other things."""
+    path = saved / "cut.mp4"
+    in_main(
+        "import sys; from pathlib import Path; import numpy as np;"
+        "from omniaudio_studio.media.video import VideoWriter\n"
+        "rng = np.random.default_rng(3)\n"
+        "shown = [rng.integers(0, 255, (64, 128, 3), dtype=np.uint8) for _ in range(2)]\n"
+        "with VideoWriter(Path(sys.argv[1]), 128, 64, 24) as writer:\n"
+        "    for k in range(96): writer.write_frame(shown[k // 48] // (1 + k // 48))",
+        path,
+    )
+    add_movie(scene, path, 10)
     scene.omniaudio.shots.add().start = 3
     assert blender.ops.omniaudio.find_shots() == {"FINISHED"}
-    assert [shot.start for shot in scene.omniaudio.shots] == [10]
+    assert [shot.start for shot in scene.omniaudio.shots] == [10, 58]
 
 
 def test_shots_from_markers_keep_their_values(blender: Any, scene: Any) -> None:

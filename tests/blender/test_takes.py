@@ -1,4 +1,4 @@
-"""Takes in a scene: chosen, cut, moved elsewhere, recalled, and those that were finished in time."""
+"""Takes in a scene: chosen, cut, moved elsewhere, recalled, finished before a cancel."""
 
 from __future__ import annotations
 
