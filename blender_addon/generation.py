@@ -239,7 +239,6 @@ def _attach_field(
     mine.bundle, mine.seed = result["bundle_title"], str(take["seed"])
     mine.cfg, mine.steps = resolved["cfg"], resolved["steps"]
     mine.yaw, mine.world = math.radians(request.yaw), made.source.kind == "WORLD"
-    mine.clip_start = request.start
     mine.provider = device(result["provider"])
     if heard is not take:
         mine.objects, mine.field = len(made.objects), Path(take["wav"]).name

@@ -17,6 +17,8 @@ from bpy.props import (
 from . import catalogue, compat
 
 MAX_SEED = 2**31 - 1  # Blender's whole numbers end here
+RATES = [("48000", "48 kHz", ""), ("44100", "44.1 kHz", ""), ("96000", "96 kHz", "")]
+SUBTYPES = [("float32", "32-bit float", ""), ("pcm24", "24-bit", "")]
 
 
 class Shot(bpy.types.PropertyGroup):
@@ -177,13 +179,13 @@ class SceneSettings(bpy.types.PropertyGroup):
     rate: EnumProperty(
         name="Sample rate",
         description="Of the files that are written",
-        items=[("48000", "48 kHz", ""), ("44100", "44.1 kHz", ""), ("96000", "96 kHz", "")],
+        items=RATES,
         default="48000",
     )
     subtype: EnumProperty(
         name="Format",
         description="Sample format of the files that are written",
-        items=[("float32", "32-bit float", ""), ("pcm24", "24-bit", "")],
+        items=SUBTYPES,
         default="float32",
     )
     use_loudness: BoolProperty(
@@ -230,7 +232,6 @@ class StripSettings(bpy.types.PropertyGroup):
     steps: IntProperty(name="Steps")
     yaw: FloatProperty(name="Front", subtype="ANGLE")
     world: BoolProperty(name="Of the world", description="The clip is the world's environment")
-    clip_start: FloatProperty(name="Start in the clip", subtype="TIME", unit="TIME_ABSOLUTE")
     provider: StringProperty(name="Made on")
     objects: IntProperty(name="Objects", description="Objects of the scene heard in the take")
     field: StringProperty(

@@ -71,7 +71,11 @@ def all_of(scene: Any) -> list[Take]:
 
 def current(scene: Any) -> Take | None:
     """The take that is listened to: the chosen one, else the last that is there."""
-    found = all_of(scene)
+    return chosen(scene, all_of(scene))
+
+
+def chosen(scene: Any, found: list[Take]) -> Take | None:
+    """As `current`, of takes that were looked up already."""
     for take in found:
         if take.key == scene.omniaudio.active_take:
             return take
@@ -105,17 +109,17 @@ def binaural_strip(scene: Any, key: str) -> Any | None:
 
 def choose(scene: Any, key: str) -> None:
     """Listen to this take: what else was made for the clip at the same time is muted."""
-    chosen = [strip for strip in compat.all_strips(scene) if strip.omniaudio.take == key]
-    if not chosen:
+    parts = [strip for strip in compat.all_strips(scene) if strip.omniaudio.take == key]
+    if not parts:
         return
     scene.omniaudio.active_take = key
     for strip in compat.all_strips(scene):
         mine = strip.omniaudio
-        if mine.role != "BINAURAL" or mine.clip != chosen[0].omniaudio.clip:
+        if mine.role != "BINAURAL" or mine.clip != parts[0].omniaudio.clip:
             continue
         if mine.take == key:
             strip.mute = False
-        elif any(_overlap(strip, other) for other in chosen):
+        elif any(_overlap(strip, other) for other in parts):
             strip.mute = True
 
 

@@ -10,6 +10,7 @@ from omniaudio_studio.errors import OptionError
 
 from .. import delivery, takes
 from ..jobs import Task, runner
+from ..properties import RATES, SUBTYPES
 from .base import Beside, register_all, target, unregister_all
 
 
@@ -44,11 +45,11 @@ class Deliver(Beside, bpy.types.Operator):
     plot: BoolProperty(name="Plot", description="A picture of direction and level over time")
     rate: EnumProperty(
         name="Sample rate",
-        items=[("48000", "48 kHz", ""), ("44100", "44.1 kHz", ""), ("96000", "96 kHz", "")],
+        items=RATES,
     )
     subtype: EnumProperty(
         name="Format",
-        items=[("float32", "32-bit float", ""), ("pcm24", "24-bit", "")],
+        items=SUBTYPES,
         description="Sample format of the sound field",
     )
     use_loudness: BoolProperty(name="Loudness", description="Else the level is kept")

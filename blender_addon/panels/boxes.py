@@ -14,17 +14,18 @@ from .. import catalogue, clips, sources, takes, world
 from ..drawing import lines
 
 
-def source(layout: Any, scene: Any, strip: Any) -> None:
-    """Which clip is meant, or why there is none."""
+def source(layout: Any, scene: Any, strip: Any) -> clips.Source | None:
+    """Which clip is meant, or why there is none; returns it."""
     settings = scene.omniaudio
     layout.prop(settings, "source")
     try:
         found = clips.find(scene, strip)
     except OmniAudioError as error:
         lines(layout, str(error), "ERROR")
-        return
+        return None
     icon = "FILE_MOVIE" if found.kind == "STRIP" else "WORLD"
     layout.label(text=found.clip.name, icon=icon)
+    return found
 
 
 def sound(layout: Any, scene: Any) -> None:
@@ -42,8 +43,8 @@ def sound(layout: Any, scene: Any) -> None:
     layout.prop(settings, "takes")
 
 
-def extent(layout: Any, scene: Any, strip: Any) -> None:
-    """Range, front and the clip's own sound."""
+def extent(layout: Any, scene: Any, found: clips.Source | None) -> None:
+    """Range, front and the clip's own sound, for the clip that is meant."""
     settings = scene.omniaudio
     by_hand = True
     layout.prop(settings, "range")
@@ -51,7 +52,7 @@ def extent(layout: Any, scene: Any, strip: Any) -> None:
         column = layout.column(align=True)
         column.prop(settings, "first_frame")
         column.prop(settings, "last_frame")
-    if _is_world(scene, strip):
+    if found is not None and found.kind == "WORLD":
         layout.prop(settings, "yaw_from_world")
         by_hand = not settings.yaw_from_world
         if not by_hand:
@@ -59,13 +60,6 @@ def extent(layout: Any, scene: Any, strip: Any) -> None:
     if by_hand:
         layout.prop(settings, "yaw")
     layout.prop(settings, "mix", slider=True)
-
-
-def _is_world(scene: Any, strip: Any) -> bool:
-    try:
-        return clips.find(scene, strip).kind == "WORLD"
-    except OmniAudioError:
-        return False
 
 
 def _world_front(layout: Any, scene: Any) -> None:
@@ -154,7 +148,7 @@ def take_list(layout: Any, scene: Any) -> None:
     if not found:
         layout.label(text="nothing was generated yet")
         return
-    heard = takes.current(scene)
+    heard = takes.chosen(scene, found)
     column = layout.column(align=True)
     for take in found:
         mine = heard is not None and take.key == heard.key

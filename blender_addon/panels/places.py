@@ -17,9 +17,9 @@ Draw = Callable[[Any, Any, Any], None]
 
 def _main(layout: Any, scene: Any, strip: Any) -> None:
     status.draw(layout, scene)
-    boxes.source(layout, scene, strip)
+    found = boxes.source(layout, scene, strip)
     boxes.sound(layout, scene)
-    boxes.extent(layout, scene, strip)
+    boxes.extent(layout, scene, found)
 
 
 def _shots(layout: Any, scene: Any, strip: Any) -> None:
