@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from omniaudio_studio.errors import OptionError
+
+MAX_TIME = 1e7
+"""Seconds, either way, that a point in time may lie from 0."""
 
 
 def check_number(
@@ -137,3 +141,60 @@ def described(value: Any) -> str:
     if isinstance(value, Mapping):
         return "an object"
     return f"a {type(value).__name__}"
+
+
+def check_time(name: str, value: Any) -> None:
+    """Refuse what is no time in seconds, within `MAX_TIME` of 0."""
+    check_number(f"{name} time", value, minimum=-MAX_TIME, maximum=MAX_TIME, unit=" s")
+
+
+def check_rows(name: str, value: Any, columns: Sequence[str]) -> None:
+    """Refuse what is no tuple of rows with a value for each of ``columns``."""
+    wanted = ", ".join(columns)
+    if not isinstance(value, tuple):
+        raise OptionError(f"{name} must be a list of ({wanted}), found {described(value)}")
+    for number, row in enumerate(value, 1):
+        if not isinstance(row, tuple) or len(row) != len(columns):
+            found = f"{len(row)} values" if isinstance(row, tuple) else described(row)
+            raise OptionError(f"{name}, {number}: expected ({wanted}), found {found}")
+
+
+def as_rows(value: Any) -> Any:
+    """Lists of lists as tuples of tuples; what is neither stays, to be refused."""
+    if not isinstance(value, list | tuple):
+        return value
+    return tuple(tuple(row) if isinstance(row, list) else row for row in value)
+
+
+def given_fields(kind: type, data: Any, label: str, needed: Sequence[str]) -> dict[str, Any]:
+    """A request's fields by name, none unknown and none of the ``needed`` ones missing."""
+    if not isinstance(data, Mapping):
+        raise OptionError(f"{label} must be an object, found {described(data)}")
+    refuse_unknown(label, data, [field.name for field in fields(kind)])
+    for name in needed:
+        if name not in data:
+            raise OptionError(f"{label} has no {name}")
+    return dict(data)
+
+
+def check_camera(projection: str, hfov: Any, camera: Any) -> None:
+    """Refuse a field of view (1 to 179 degrees) or a camera direction that cannot be used.
+
+    Both belong to the projection "flat" alone, which needs the field of view.
+    """
+    if hfov is not None:
+        check_number("hfov", hfov, minimum=1.0, maximum=179.0, unit=" degrees")
+    if camera is not None:
+        check_rows("camera", (camera,), ("azimuth", "elevation"))
+        azimuth, elevation = camera
+        check_number("camera azimuth", azimuth, minimum=-360.0, maximum=360.0, unit=" degrees")
+        check_number("camera elevation", elevation, minimum=-90.0, maximum=90.0, unit=" degrees")
+    if projection == "flat" and hfov is None:
+        raise OptionError(
+            "a flat picture needs its horizontal field of view in degrees; give hfov (90 for many "
+            "cameras), and the direction it looks in as camera"
+        )
+    if projection != "flat" and (hfov is not None or camera is not None):
+        raise OptionError(
+            'hfov and camera are for the projection "flat"; choose it, or leave them out'
+        )

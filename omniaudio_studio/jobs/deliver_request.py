@@ -18,17 +18,21 @@ from typing import Any, ClassVar
 
 from omniaudio_studio.errors import OptionError
 from omniaudio_studio.jobs.checks import (
+    MAX_TIME,
+    as_rows,
     check_choice,
     check_deliverables,
     check_flag,
     check_integer,
     check_number,
     check_path,
+    check_rows,
+    check_time,
     check_version,
     check_wav,
     described,
+    given_fields,
     plain,
-    refuse_unknown,
 )
 from omniaudio_studio.jobs.request import (
     DELIVERABLES,
@@ -44,7 +48,6 @@ SCHEMA_VERSION = 1
 POINT = ("time", "x", "y", "z", "gain")
 HEAD = ("time", "yaw", "pitch", "roll")
 
-MAX_TIME = 1e7  # seconds, either way
 MAX_COORDINATE = 1e6  # metres
 MAX_DELAYED = 10_000.0  # metres: half a minute at the speed of sound
 MAX_GAIN = 100.0
@@ -105,7 +108,7 @@ class PlacedSource:
         # Front ends hand over strings and lists; inside they are always paths and tuples.
         if isinstance(self.file, str):
             object.__setattr__(self, "file", Path(self.file))
-        object.__setattr__(self, "points", _rows(self.points))
+        object.__setattr__(self, "points", as_rows(self.points))
 
     def validate(self, label: str = "source") -> None:
         """Check every value; raises OptionError with one line."""
@@ -125,13 +128,13 @@ class PlacedSource:
         self._validate_points(label)
 
     def _validate_points(self, label: str) -> None:
-        _check_rows(f"{label} points", self.points, POINT)
+        check_rows(f"{label} points", self.points, POINT)
         if not self.points:
             raise OptionError(f"{label} has no points; give at least one place")
         before = -math.inf
         for number, (time, x, y, z, gain) in enumerate(self.points, 1):
             here = f"{label} point {number}"
-            _check_time(here, time)
+            check_time(here, time)
             if time <= before:
                 raise OptionError(
                     f"{here} is at {time:g} s, not after the one before it ({before:g} s); list "
@@ -161,7 +164,7 @@ class PlacedSource:
     @classmethod
     def from_dict(cls, data: Any, label: str = "source") -> PlacedSource:
         """Read and validate one source; unknown fields and wrong kinds raise OptionError."""
-        source = cls(**_fields(cls, data, label, needed=("file", "name", "start", "points")))
+        source = cls(**given_fields(cls, data, label, needed=("file", "name", "start", "points")))
         source.validate(label)
         return source
 
@@ -236,7 +239,7 @@ class DeliverRequest:
             value = getattr(self, name)
             if isinstance(value, list):
                 object.__setattr__(self, name, tuple(value))
-        object.__setattr__(self, "head", _rows(self.head))
+        object.__setattr__(self, "head", as_rows(self.head))
 
     def validate(self) -> DeliverRequest:
         """Check every value on its own and together; the file system is not touched.
@@ -286,14 +289,14 @@ class DeliverRequest:
             raise OptionError("without a field there must be sources and a duration; give both")
 
     def _validate_head(self) -> None:
-        _check_rows("head", self.head, HEAD)
+        check_rows("head", self.head, HEAD)
         if self.head and "binaural" not in self.deliverables:
             raise OptionError(
                 'head is for the deliverable "binaural"; ask for it, or leave head out'
             )
         before = -math.inf
         for number, (time, *angles) in enumerate(self.head, 1):
-            _check_time(f"head {number}", time)
+            check_time(f"head {number}", time)
             if time < before:
                 raise OptionError(
                     f"head {number} is at {time:g} s, before the one above it ({before:g} s); "
@@ -327,7 +330,7 @@ class DeliverRequest:
         if isinstance(data, Mapping):
             # Said before unknown fields: a newer version is why they are unknown.
             check_version(data.get("schema_version"), SCHEMA_VERSION)
-        values = _fields(cls, data, "the request", needed=("field", "output"))
+        values = given_fields(cls, data, "the request", needed=("field", "output"))
         sources = values.get("sources", ())
         if isinstance(sources, str) or not isinstance(sources, Sequence):
             raise OptionError(f"sources must be a list, found {described(sources)}")
@@ -349,35 +352,3 @@ class DeliverRequest:
         except ValueError as error:
             raise OptionError(f"the request is not JSON: {error}") from error
         return cls.from_dict(data)
-
-
-def _fields(kind: type, data: Any, label: str, needed: Sequence[str]) -> dict[str, Any]:
-    """An object's fields by name, none unknown and none of the ``needed`` ones missing."""
-    if not isinstance(data, Mapping):
-        raise OptionError(f"{label} must be an object, found {described(data)}")
-    refuse_unknown(label, data, [field.name for field in fields(kind)])
-    for name in needed:
-        if name not in data:
-            raise OptionError(f"{label} has no {name}")
-    return dict(data)
-
-
-def _rows(value: Any) -> Any:
-    """Lists of lists as tuples of tuples; what is neither stays, to be refused."""
-    if not isinstance(value, list | tuple):
-        return value
-    return tuple(tuple(row) if isinstance(row, list) else row for row in value)
-
-
-def _check_rows(name: str, value: Any, columns: Sequence[str]) -> None:
-    wanted = ", ".join(columns)
-    if not isinstance(value, tuple):
-        raise OptionError(f"{name} must be a list of ({wanted}), found {described(value)}")
-    for number, row in enumerate(value, 1):
-        if not isinstance(row, tuple) or len(row) != len(columns):
-            found = f"{len(row)} values" if isinstance(row, tuple) else described(row)
-            raise OptionError(f"{name}, {number}: expected ({wanted}), found {found}")
-
-
-def _check_time(name: str, value: Any) -> None:
-    check_number(f"{name} time", value, minimum=-MAX_TIME, maximum=MAX_TIME, unit=" s")

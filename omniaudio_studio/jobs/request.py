@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 from omniaudio_studio.errors import OptionError
 from omniaudio_studio.jobs.checks import (
+    check_camera,
     check_choice,
     check_deliverables,
     check_flag,
@@ -25,6 +26,7 @@ from omniaudio_studio.jobs.checks import (
     check_version,
     check_wav,
     described,
+    given_fields,
     plain,
     refuse_unknown,
 )
@@ -45,6 +47,7 @@ MAX_TAKES = 99
 MIN_RATE, MAX_RATE = 8_000, 384_000
 MAX_FEATURE_RATE = 240.0
 MAX_MIX = 10.0
+MAX_DUCK = 60.0  # dB
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,52 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class Hint:
+    """A direction that the generated field is pulled to for a while.
+
+    Parameters
+    ----------
+    start, end
+        Seconds from the clip's first frame.
+    azimuth, elevation
+        Degrees: left is +90, up is +90.
+    strength
+        0 (nothing changes, bit for bit) to 1.
+    """
+
+    start: float
+    end: float
+    azimuth: float
+    elevation: float
+    strength: float = 0.5
+
+    def validate(self, label: str = "hint") -> None:
+        """Check every value; raises OptionError with one line."""
+        check_number(f"{label} start", self.start, minimum=0.0, unit=" s")
+        check_number(f"{label} end", self.end, above=self.start, unit=" s")
+        check_number(
+            f"{label} azimuth", self.azimuth, minimum=-360.0, maximum=360.0, unit=" degrees"
+        )
+        check_number(
+            f"{label} elevation", self.elevation, minimum=-90.0, maximum=90.0, unit=" degrees"
+        )
+        check_number(f"{label} strength", self.strength, minimum=0.0, maximum=1.0)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, ready for JSON."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @classmethod
+    def from_dict(cls, data: Any, label: str = "hint") -> Hint:
+        """Read one hint; unknown fields and wrong kinds raise OptionError."""
+        hint = cls(
+            **given_fields(cls, data, label, needed=("start", "end", "azimuth", "elevation"))
+        )
+        hint.validate(label)
+        return hint
+
+
+@dataclass(frozen=True)
 class GenerateRequest:
     """Everything that decides what is generated, and where it goes.
 
@@ -105,6 +154,12 @@ class GenerateRequest:
         The 360 clip and the WAV to write. The sidecar is ``<stem>.json`` beside it.
     projection, stereo
         How the sphere lies in the picture; "auto" reads it from the file.
+    hfov, camera
+        For a flat picture: its horizontal field of view (1 to 179 degrees) and the (azimuth,
+        elevation) in degrees that its middle looks at; straight ahead where None.
+    front
+        Where the model's front view looks: an azimuth in degrees, or "auto" for where sound is
+        likely, one choice per shot; straight ahead where None. The field keeps the clip's axes.
     start, duration
         The range of the clip, seconds.
     segments
@@ -130,6 +185,15 @@ class GenerateRequest:
         Integrated loudness of W to reach, LUFS (-70 to 0); level is kept where None.
     mix
         Gain (linear, 0 to 10) of the camera's own sound as a bed under the generated field.
+    mix_field
+        The camera's own sound as a field (four channels of AmbiX whose sample 0 is at the clip's
+        first frame, as `spatialize` writes it) to be mixed in place of the bed in W; ``mix`` is its
+        gain.
+    duck
+        Decibels (0 to 60) by which the generated field steps back while the camera's own sound is
+        heard.
+    hints
+        Directions that the generated field is pulled to.
     deliverables
         "wav" always; "binaural" adds the take for headphones, the head facing the WAV's front,
         "overlay" the clip with the field's energy drawn over it, "plot" a picture of direction and
@@ -142,6 +206,9 @@ class GenerateRequest:
     output: Path
     projection: str = "auto"
     stereo: str = "auto"
+    hfov: float | None = None
+    camera: tuple[float, float] | None = None
+    front: float | str | None = None
     start: float = 0.0
     duration: float | None = None
     segments: tuple[Segment, ...] = ()
@@ -160,6 +227,9 @@ class GenerateRequest:
     subtype: str = "float32"
     loudness: float | None = None
     mix: float = 0.0
+    mix_field: Path | None = None
+    duck: float = 0.0
+    hints: tuple[Hint, ...] = ()
     deliverables: tuple[str, ...] = ("wav",)
     overwrite: bool = False
     schema_version: int = SCHEMA_VERSION
@@ -168,11 +238,11 @@ class GenerateRequest:
 
     def __post_init__(self) -> None:
         # Front ends hand over strings and lists; inside they are always paths and tuples.
-        for name in ("clip", "output", "base_take"):
+        for name in ("clip", "output", "base_take", "mix_field"):
             value = getattr(self, name)
             if isinstance(value, str):
                 object.__setattr__(self, name, Path(value))
-        for name in ("segments", "deliverables", "base_range"):
+        for name in ("segments", "deliverables", "base_range", "camera", "hints"):
             value = getattr(self, name)
             if isinstance(value, list):
                 object.__setattr__(self, name, tuple(value))
@@ -195,6 +265,14 @@ class GenerateRequest:
         check_wav("output", self.output)
         check_choice("projection", self.projection, PROJECTIONS)
         check_choice("stereo", self.stereo, STEREO_LAYOUTS)
+        check_camera(self.projection, self.hfov, self.camera)
+        if isinstance(self.front, str):
+            if self.front != "auto":
+                raise OptionError(
+                    f'front must be an azimuth in degrees or "auto", found {self.front[:40]!r}'
+                )
+        elif self.front is not None:
+            check_number("front", self.front, minimum=-360.0, maximum=360.0, unit=" degrees")
         check_number("start", self.start, minimum=0.0, unit=" s")
         if self.duration is not None:
             check_number("duration", self.duration, above=0.0, unit=" s")
@@ -215,7 +293,8 @@ class GenerateRequest:
         check_choice("subtype", self.subtype, SUBTYPES)
         if self.loudness is not None:
             check_number("loudness", self.loudness, minimum=-70.0, maximum=0.0, unit=" LUFS")
-        check_number("mix", self.mix, minimum=0.0, maximum=MAX_MIX)
+        self._validate_mix()
+        self._validate_hints()
         check_flag("overwrite", self.overwrite)
         self._validate_segments()
         self._validate_base()
@@ -236,6 +315,24 @@ class GenerateRequest:
                     f"({previous:g} s); list the shots in order"
                 )
             previous = segment.start
+
+    def _validate_mix(self) -> None:
+        check_number("mix", self.mix, minimum=0.0, maximum=MAX_MIX)
+        check_number("duck", self.duck, minimum=0.0, maximum=MAX_DUCK, unit=" dB")
+        if self.mix_field is not None:
+            check_path("mix_field", self.mix_field)
+        if not self.mix and (self.mix_field is not None or self.duck):
+            raise OptionError(
+                "mix_field and duck are for the camera's own sound; give mix, its gain, too"
+            )
+
+    def _validate_hints(self) -> None:
+        if not isinstance(self.hints, tuple):
+            raise OptionError(f"hints must be a list, found {described(self.hints)}")
+        for number, hint in enumerate(self.hints, 1):
+            if not isinstance(hint, Hint):
+                raise OptionError(f"hint {number} must be a Hint, found {described(hint)}")
+            hint.validate(f"hint {number}")
 
     def _validate_base(self) -> None:
         if (self.base_take is None) != (self.base_range is None):
@@ -300,6 +397,12 @@ class GenerateRequest:
             raise OptionError(f"segments must be a list of shots, found {described(segments)}")
         values["segments"] = tuple(
             Segment.from_dict(item, f"shot {number}") for number, item in enumerate(segments, 1)
+        )
+        hints = values.get("hints", ())
+        if isinstance(hints, str) or not isinstance(hints, Sequence):
+            raise OptionError(f"hints must be a list, found {described(hints)}")
+        values["hints"] = tuple(
+            Hint.from_dict(item, f"hint {number}") for number, item in enumerate(hints, 1)
         )
         return cls(**values).validate()
 

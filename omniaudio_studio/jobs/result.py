@@ -107,6 +107,73 @@ class DeliverResult:
         return {"kind": "deliver", **data, **_as_text(data), "warnings": list(self.warnings)}
 
 
+@dataclass(frozen=True)
+class FoundSource:
+    """Where a part of a recording was put, as `jobs.spatialize_request.DirectedSource` has it.
+
+    ``points`` are (time, azimuth, elevation, gain): seconds of the clip, degrees, 0 to 1.
+    ``confidence`` is 0 to 1 for each point; 1 where the direction was given.
+    """
+
+    name: str
+    points: tuple[tuple[float, ...], ...]
+    confidence: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class SpatializeResult:
+    """What became of a recording.
+
+    Attributes
+    ----------
+    samples, rate
+        Per channel of the WAV, and hertz; ``sha256`` is the WAV's.
+    sources
+        Where its parts were put.
+    confidence
+        0 to 1, of the whole: how surely sounds and picture belong together; 1 where all was given.
+    peak
+        Largest value of the four channels, linear.
+    duration, seconds
+        Seconds of sound, and of work.
+    """
+
+    wav: Path
+    sidecar: Path
+    binaural: Path | None
+    overlay: Path | None
+    plot: Path | None
+    samples: int
+    rate: int
+    sha256: str
+    method: str
+    sources: tuple[FoundSource, ...]
+    confidence: float
+    peak: float
+    duration: float
+    seconds: float
+    warnings: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, ready for JSON; ``kind`` tells it from a generation's."""
+        data = asdict(self)
+        sources = [
+            {
+                "name": source.name,
+                "points": [list(point) for point in source.points],
+                "confidence": list(source.confidence),
+            }
+            for source in self.sources
+        ]
+        return {
+            "kind": "spatialize",
+            **data,
+            **_as_text(data),
+            "sources": sources,
+            "warnings": list(self.warnings),
+        }
+
+
 def _as_text(data: dict[str, Any]) -> dict[str, str | None]:
     return {name: None if data[name] is None else str(data[name]) for name in _PATHS}
 
