@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from omniaudio_studio.errors import OptionError
 from omniaudio_studio.jobs.request import DEVICES, PROJECTIONS, STEREO_LAYOUTS, SUBTYPES
 
 
@@ -26,6 +27,17 @@ Projection = Annotated[
     str | None, typer.Option(help=f"How the sphere lies in the picture: {_or(PROJECTIONS)}.")
 ]
 Stereo = Annotated[str | None, typer.Option(help=f"Stereo layout: {_or(STEREO_LAYOUTS)}.")]
+Hfov = Annotated[
+    float | None,
+    typer.Option(help="Horizontal field of view of a flat picture, 1 to 179 degrees."),
+]
+Camera = Annotated[
+    str | None,
+    typer.Option(
+        metavar="AZ,EL",
+        help="Where a flat picture's camera looks, degrees left and up (0,0: to the front).",
+    ),
+]
 Rate = Annotated[int | None, typer.Option(help="Sample rate of the WAV (48000).")]
 Subtype = Annotated[str | None, typer.Option(help=f"Samples: {_or(SUBTYPES)}.")]
 Yaw = Annotated[
@@ -58,8 +70,28 @@ def given(
 ) -> dict[str, Any]:
     """The fields of a request that were asked for on the command line; the others have defaults."""
     chosen = {name: value for name, value in values.items() if value is not None}
+    if "camera" in chosen:
+        chosen["camera"] = direction("camera", chosen["camera"])
     asked = (("binaural", binaural), ("overlay", overlay), ("plot", plot))
     extra = [name for name, wanted in asked if wanted]
     if extra:
         chosen["deliverables"] = ("wav", *extra)
     return chosen
+
+
+def direction(name: str, text: str) -> tuple[float, float]:
+    """Azimuth and elevation in degrees from ``AZ,EL``, as an option has it; not yet checked.
+
+    Raises
+    ------
+    OptionError
+        Where ``text`` is no two numbers.
+    """
+    try:
+        azimuth, elevation = (float(part) for part in text.split(","))
+    except ValueError:
+        raise OptionError(
+            f"--{name} expects an azimuth and an elevation in degrees, as in --{name} -30,10; "
+            f"found {text!r}"
+        ) from None
+    return azimuth, elevation
