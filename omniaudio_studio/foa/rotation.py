@@ -139,16 +139,36 @@ def rotate_along(foa: ArrayLike, times: ArrayLike, orientations: ArrayLike, rate
     field = as_foa(foa)
     track = orientation_track(times, orientations)
     turned = np.empty(field.shape, dtype=np.float32)
-    turned[0] = field[0]
     for start in range(0, field.shape[1], _BLOCK):
         stop = min(start + _BLOCK, field.shape[1])
-        w, x, y, z = track.at(np.arange(start, stop) / rate).astype(np.float32).T
-        # v' = v + 2 w (u x v) + 2 u x (u x v), u = (x, y, z): cheaper than a matrix per sample.
-        vy, vz, vx = field[1:, start:stop]
-        tx, ty, tz = 2 * (y * vz - z * vy), 2 * (z * vx - x * vz), 2 * (x * vy - y * vx)
-        turned[1, start:stop] = vy + w * ty + (z * tx - x * tz)
-        turned[2, start:stop] = vz + w * tz + (x * ty - y * tx)
-        turned[3, start:stop] = vx + w * tx + (y * tz - z * ty)
+        there = track.at(np.arange(start, stop) / rate)
+        turned[:, start:stop] = rotate_each(field[:, start:stop], there)
+    return turned
+
+
+def rotate_each(foa: ArrayLike, quaternions: ArrayLike) -> Foa:
+    """Turn every sample of a field by a rotation of its own.
+
+    Parameters
+    ----------
+    foa : array_like, shape (4, n)
+    quaternions : array_like, shape (n, 4)
+        Unit quaternions (w, x, y, z).
+
+    Returns
+    -------
+    ndarray, float32, shape (4, n)
+    """
+    field = as_foa(foa)
+    w, x, y, z = np.asarray(quaternions).astype(np.float32).T
+    turned = np.empty(field.shape, dtype=np.float32)
+    turned[0] = field[0]
+    # v' = v + 2 w (u x v) + 2 u x (u x v), u = (x, y, z): cheaper than a matrix per sample.
+    vy, vz, vx = field[1:]
+    tx, ty, tz = 2 * (y * vz - z * vy), 2 * (z * vx - x * vz), 2 * (x * vy - y * vx)
+    turned[1] = vy + w * ty + (z * tx - x * tz)
+    turned[2] = vz + w * tz + (x * ty - y * tx)
+    turned[3] = vx + w * tx + (y * tz - z * ty)
     return turned
 
 
