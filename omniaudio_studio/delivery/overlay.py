@@ -69,7 +69,8 @@ def write_overlay(
     """Write the clip as an equirectangular 360 MP4 with the field's energy over it.
 
     The sound is the field folded down to stereo (`foa.encoding.stereo_fold_down`). The picture
-    keeps its frame rate, size (up to ``max_width``) and pose; memory stays flat.
+    keeps its frame rate, size (up to ``max_width``) and pose; memory stays flat. A flat clip lies
+    on the sphere where its camera looked, black around: what sounds beside the picture shows too.
 
     Parameters
     ----------
@@ -202,6 +203,9 @@ def _length(info: ClipInfo, start: float, duration: float | None, field: float) 
 def _picture_size(info: ClipInfo, max_width: int) -> tuple[int, int]:
     """Width and height of the overlay: even, as H.264 needs."""
     width, height = info.eye_size
+    if info.hfov is not None:
+        # The panorama around it, with as many pixels per radian as in the picture's middle.
+        width = round(width * math.pi / math.tan(math.radians(info.hfov) / 2))
     if info.projection != "equirectangular":
         height = width // 2
     shrink = min(1.0, max_width / width)

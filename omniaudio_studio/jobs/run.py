@@ -91,11 +91,17 @@ def with_shots(
 
 
 def probe_clip(request: GenerateRequest) -> ClipInfo:
-    """Look at the request's clip and refuse what is no 360 video."""
+    """Look at the request's clip and refuse what cannot be placed on the sphere."""
     from omniaudio_studio.media.probe import probe, require_360
 
     require_file(request.clip, "the clip")
-    info = probe(request.clip, projection=request.projection, stereo=request.stereo)
+    info = probe(
+        request.clip,
+        request.projection,
+        request.stereo,
+        hfov=request.hfov,
+        camera=request.camera,
+    )
     require_360(info)
     return info
 

@@ -94,8 +94,11 @@ class _Converter:
         return image
 
 
-def _widest_needed(views: Sequence[View]) -> int | None:
-    """Panorama width that serves every view; None where the full picture is needed."""
+def _widest_needed(info: ClipInfo, views: Sequence[View]) -> int | None:
+    """Picture width that serves every view; None where the full picture is needed."""
+    # The faces of a cube would have to stay whole pixels; others shrink by any factor.
+    if info.projection not in ("equirectangular", "dual-fisheye", "flat"):
+        return None
     needed = 0.0
     for view in views:
         if view.rule != "pixel-centre":
@@ -108,6 +111,9 @@ def _widest_needed(views: Sequence[View]) -> int | None:
         else:
             # Twice the size leaves the renderer's own filter the last word.
             needed = max(needed, 2.0 * view.width)
+    if info.hfov is not None:
+        # As many pixels per radian as that panorama, in the flat picture's coarse middle.
+        needed *= math.tan(math.radians(info.hfov) / 2) / math.pi
     return math.ceil(needed)
 
 
@@ -146,10 +152,18 @@ def iter_views(
     """
     from omniaudio_studio.panorama.views import ViewRenderer
 
-    # The faces of a cube would have to stay whole pixels; others shrink by any factor.
-    shrinks = info.projection in ("equirectangular", "dual-fisheye")
-    converter = _Converter(info, _widest_needed(views) if shrinks else None)
-    renderers = {view.name: ViewRenderer(view, info.projection, converter.size) for view in views}
+    converter = _Converter(info, _widest_needed(info, views))
+    renderers = {
+        view.name: ViewRenderer(
+            view,
+            info.projection,
+            converter.size,
+            hfov=info.hfov,
+            camera=info.camera,
+            aspect=info.aspect,
+        )
+        for view in views
+    }
 
     def render(frame: VideoFrame) -> dict[str, np.ndarray]:
         image = converter(frame)

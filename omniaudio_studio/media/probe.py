@@ -96,6 +96,11 @@ class ClipInfo:
         True where the file carries spherical metadata.
     pixel_aspect : float
         Displayed width over height of one pixel.
+    hfov : float or None
+        Of a flat picture: its horizontal field of view as displayed, degrees; None while nobody
+        has said it.
+    camera : (float, float)
+        Of a flat picture: azimuth and elevation in degrees that its middle looks at.
     warnings : tuple of str
         One line each.
     """
@@ -117,6 +122,8 @@ class ClipInfo:
     pitch: float = 0.0
     roll: float = 0.0
     pixel_aspect: float = 1.0
+    hfov: float | None = None
+    camera: tuple[float, float] = (0.0, 0.0)
     warnings: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
@@ -124,6 +131,7 @@ class ClipInfo:
         values = asdict(self)
         values["path"] = str(self.path)
         values["warnings"] = list(self.warnings)
+        values["camera"] = list(self.camera)
         return values
 
     def samples(self, rate: int) -> int:
@@ -138,6 +146,12 @@ class ClipInfo:
         if self.stereo == "left-right":
             return max(1, self.width // 2), self.height
         return self.width, self.height
+
+    @property
+    def aspect(self) -> float:
+        """Displayed width over height of that eye."""
+        width, height = self.eye_size
+        return width * self.pixel_aspect / height
 
 
 @contextmanager
@@ -175,26 +189,37 @@ def _no_video(path: Path, container: InputContainer) -> str:
     return f"{path} holds neither pictures nor sound that can be read; give a 360 video"
 
 
-def probe(path: str | Path, projection: str = "auto", stereo: str = "auto") -> ClipInfo:
+def probe(
+    path: str | Path,
+    projection: str = "auto",
+    stereo: str = "auto",
+    *,
+    hfov: float | None = None,
+    camera: tuple[float, float] | None = None,
+) -> ClipInfo:
     """Find out what a clip is.
 
     The projection is taken from the file's metadata, else from the picture's shape: twice as wide
     as high is equirectangular; square is two equirectangular pictures above each other; four times
     as wide as high is two side by side; anything else is flat. ``projection`` and ``stereo``
-    declare it instead.
+    declare it instead. ``hfov`` and ``camera`` (azimuth and elevation, straight ahead where None)
+    place a picture that is declared flat on the sphere; both in degrees.
 
     Raises
     ------
     MissingFileError, MediaError
         If the file cannot be read as video, or a truncated file holds less than a second of it.
     OptionError
-        If ``projection`` or ``stereo`` is none of the known names.
+        If ``projection`` or ``stereo`` is none of the known names, or a field of view is given for
+        what is not declared flat.
     """
     from av.format import Flags
 
     path = Path(path)
     _check_option("projection", projection, PROJECTIONS)
     _check_option("stereo", stereo, STEREO_LAYOUTS)
+    if projection != "flat" and (hfov is not None or camera is not None):
+        raise OptionError("--hfov and --camera are for flat pictures: add --projection flat")
     with opened_video(path) as (container, stream):
         if container.format.name.endswith("_pipe") or container.format.name == "image2":
             raise MediaError(f"{path} is a still picture; give a 360 video")
@@ -228,6 +253,8 @@ def probe(path: str | Path, projection: str = "auto", stereo: str = "auto") -> C
             info,
             **asdict(geometry),
             duration=extent.duration,
+            hfov=hfov,
+            camera=(0.0, 0.0) if camera is None else camera,
             warnings=_truncation(path, extent),
         )
 
@@ -307,21 +334,24 @@ def _declares_ambisonics(path: Path) -> bool:
 
 
 def require_360(info: ClipInfo) -> ClipInfo:
-    """Return ``info`` if the clip shows the whole sphere in a way that can be read.
+    """Return ``info`` if it is known where on the sphere the clip's pictures are.
+
+    They show the whole sphere in a way that can be read, or are flat with a field of view.
 
     Raises
     ------
     MediaError
         One line that says what the clip is and what to do.
     """
-    if info.projection in PROJECTIONS and info.projection != "flat":
+    if info.projection in PROJECTIONS and (info.projection != "flat" or info.hfov is not None):
         return info
     stitched = "export it as an equirectangular 360 video"
     maker = CAMERA_FILES.get(info.path.suffix.lower(), "the camera maker's app")
     lines = {
         "flat": f"is a flat video ({info.width} x {info.height}"
         + (", declared as flat" if info.projection_source == "declared" else ", no 360 metadata")
-        + "); if it is a 360 clip all the same, say so: --projection equirectangular",
+        + "); if it is a 360 clip all the same, say so: --projection equirectangular; a flat one "
+        "is placed on the sphere by --projection flat --hfov 90 --camera AZ,EL",
         "camera-original": f"is a camera original whose lenses are not stitched yet; {stitched} "
         f"in {maker} first",
         "vr180": "is VR180, half a sphere; sound all around needs the whole one: give a 360 clip",

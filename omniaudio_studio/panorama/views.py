@@ -140,6 +140,8 @@ def source_projection(
     size: tuple[int, int],
     *,
     hfov: float | None = None,
+    camera: tuple[float, float] = (0.0, 0.0),
+    aspect: float | None = None,
     fisheye_fov: float | None = None,
 ) -> Projection:
     """A projection by the name that probing and ``--projection`` use.
@@ -150,7 +152,11 @@ def source_projection(
     size : (int, int)
         Width and height.
     hfov : float, optional
-        Of "flat": horizontal field of view in degrees; it faces the front.
+        Of "flat": horizontal field of view in degrees.
+    camera : (float, float)
+        Of "flat": azimuth and elevation in degrees that the picture's middle looks at.
+    aspect : float, optional
+        Of "flat": width over height as displayed; by default pixels are square.
     fisheye_fov : float, optional
         Of "dual-fisheye": each lens's field of view in degrees, 190 by default.
     """
@@ -167,7 +173,11 @@ def source_projection(
     if name == "equirectangular":
         return Equirect(width, height)
     if hfov is not None:
-        return Perspective(width, height, hfov)
+        yaw, pitch = camera
+        vertical = None
+        if aspect is not None:
+            vertical = 2 * math.degrees(math.atan(math.tan(math.radians(hfov) / 2) / aspect))
+        return Perspective(width, height, hfov, yaw, pitch, vertical_fov=vertical)
     if name == "dual-fisheye":
         return DualFisheye(width, height, DEFAULT_FOV if fisheye_fov is None else fisheye_fov)
     return CubeMap(width, height) if name == "cubemap" else EquiAngularCubeMap(width, height)
@@ -183,10 +193,8 @@ class ViewRenderer:
         "equirectangular", "eac", "cubemap", "dual-fisheye" or "flat".
     source_size : (int, int)
         Width and height of the frames.
-    hfov : float, optional
-        Horizontal field of view of "flat" frames, degrees. They face the front; black around.
-    fisheye_fov : float, optional
-        Field of view of each lens of "dual-fisheye" frames, degrees; 190 by default.
+    hfov, camera, aspect, fisheye_fov
+        Of frames of some projections, as for `source_projection`. Around "flat" ones all is black.
     """
 
     def __init__(
@@ -196,11 +204,20 @@ class ViewRenderer:
         source_size: tuple[int, int] = (1920, 960),
         *,
         hfov: float | None = None,
+        camera: tuple[float, float] = (0.0, 0.0),
+        aspect: float | None = None,
         fisheye_fov: float | None = None,
     ) -> None:
         self.view = view
         self.source_size = source_size
-        source = _source(source_projection, source_size, hfov=hfov, fisheye_fov=fisheye_fov)
+        source = _source(
+            source_projection,
+            source_size,
+            hfov=hfov,
+            camera=camera,
+            aspect=aspect,
+            fisheye_fov=fisheye_fov,
+        )
         self._render = _plan(view, source)
 
     def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
