@@ -17,6 +17,9 @@ Array = NDArray[np.float64]
 CHANCE = float(np.pi / 2)
 """Mean angle between a direction and another one that is uniform on the sphere, radians."""
 
+NO_FLOW = 1e-6
+"""Net flow of energy, as a part of the energy, below which a frame has no direction."""
+
 
 @dataclass(frozen=True)
 class Statistics:
@@ -74,7 +77,8 @@ def frame_errors(
     Returns
     -------
     ndarray, float64, shape (frames,)
-        Radians, 0 to pi. A silent frame tells no direction: it counts as chance, pi / 2.
+        Radians, 0 to pi. A frame that is silent or without any flow of energy (W alone) tells no
+        direction: it counts as chance, pi / 2.
     """
     heard = direction_per_frame(foa, rate, frame_seconds)
     count = vectors.shape[1]
@@ -82,4 +86,5 @@ def frame_errors(
         raise ValueError(f"the field has {heard.azimuth.size} frames, expected {count}")
     azimuth, elevation = vector_direction(vectors)
     errors = angular_error(heard.azimuth[:count], heard.elevation[:count], azimuth, elevation)
-    return np.where(heard.energy[:count] > 0, errors, CHANCE)
+    told = (heard.energy[:count] > 0) & (heard.diffuseness[:count] < 1 - NO_FLOW)
+    return np.where(told, errors, CHANCE)

@@ -19,6 +19,8 @@ def test_frame_errors_are_angles_to_the_track():
     errors = frame_errors(foa, 1600, expected, 1.0)
     np.testing.assert_allclose(errors[:2], np.radians([30, 20]), atol=1e-6)
     assert errors[2] == CHANCE  # silence tells nothing
+    foa[1:] = 0
+    assert frame_errors(foa, 1600, expected, 1.0).tolist() == [CHANCE] * 3  # so does W alone
     with pytest.raises(ValueError, match="3 frames, expected 4"):
         frame_errors(foa, 1600, np.ones((3, 4)), 1.0)
 

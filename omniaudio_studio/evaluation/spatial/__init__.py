@@ -1,0 +1,1 @@
+"""How near one sound field is to another: spectra, maps on the sphere, directions."""
