@@ -16,11 +16,9 @@ from typing import Any
 
 from omniaudio_studio.errors import OutputError, WorkerError
 from omniaudio_studio.jobs import protocol
-from omniaudio_studio.jobs.deliver_request import DeliverRequest
 from omniaudio_studio.jobs.line_process import CLOSE_SECONDS, LOWEST_PRIORITY, LineProcess
-from omniaudio_studio.jobs.outputs import all_outputs
+from omniaudio_studio.jobs.outputs import AnyRequest, all_outputs
 from omniaudio_studio.jobs.protocol import Event
-from omniaudio_studio.jobs.request import GenerateRequest
 from omniaudio_studio.jobs.staging import PART, finish
 
 MODULE = "omniaudio_studio.jobs.worker"
@@ -67,7 +65,7 @@ class WorkerClient:
             package_path=package_path,
             niceness=LOWEST_PRIORITY if low_priority else 0,
         )
-        self._waiting: deque[tuple[str, GenerateRequest | DeliverRequest]] = deque()
+        self._waiting: deque[tuple[str, AnyRequest]] = deque()
         self._withdrawn: list[str] = []
         self._current: str | None = None
         self._temporary: Path | None = None
@@ -130,7 +128,7 @@ class WorkerClient:
         self._ready = False
         self._worker.start()
 
-    def submit(self, request: GenerateRequest | DeliverRequest) -> str:
+    def submit(self, request: AnyRequest) -> str:
         """Queue a request; returns the job's name, as found in its events.
 
         Raises

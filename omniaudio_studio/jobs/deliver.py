@@ -20,7 +20,7 @@ from omniaudio_studio.files import file_sha256
 from omniaudio_studio.jobs.companions import check_companions, write_binaural, write_plot
 from omniaudio_studio.jobs.deliver_request import DeliverRequest
 from omniaudio_studio.jobs.delivery_sidecar import Redelivery, describe_delivery, input_files
-from omniaudio_studio.jobs.outputs import TakeFiles, delivery_files
+from omniaudio_studio.jobs.outputs import TakeFiles, single_files
 from omniaudio_studio.jobs.result import DeliverResult
 from omniaudio_studio.jobs.sidecar import write_sidecar
 from omniaudio_studio.jobs.staging import Staging, check_distinct, require_file
@@ -72,7 +72,7 @@ def run_deliver(
     cancel = cancel or CancelToken()
     request.validate()
     check_companions(request.deliverables)
-    files = delivery_files(request)
+    files = single_files(request)
     inputs = input_files(request)
     for what, path in inputs:
         require_file(path, what)

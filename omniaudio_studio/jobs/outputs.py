@@ -9,11 +9,16 @@ from pathlib import Path
 
 from omniaudio_studio.jobs.deliver_request import DeliverRequest
 from omniaudio_studio.jobs.request import GenerateRequest
+from omniaudio_studio.jobs.spatialize_request import SpatializeRequest
+
+AnyRequest = GenerateRequest | DeliverRequest | SpatializeRequest
+SingleRequest = DeliverRequest | SpatializeRequest
+"""Those that make one WAV, with what lies beside it."""
 
 
 @dataclass(frozen=True)
 class TakeFiles:
-    """Where one take's files go; a delivery's are named alike."""
+    """Where one take's files go; those of a delivery or a placed recording are named alike."""
 
     wav: Path
     sidecar: Path
@@ -43,20 +48,23 @@ def take_files(request: GenerateRequest) -> list[TakeFiles]:
     ]
 
 
-def delivery_files(request: DeliverRequest) -> TakeFiles:
-    """The files that a delivery makes, named as a take's."""
+def single_files(request: SingleRequest) -> TakeFiles:
+    """The files of a request that makes one WAV, named as a take's."""
     return _files(request.output, request.deliverables)
 
 
-def all_outputs(request: GenerateRequest | DeliverRequest) -> list[Path]:
-    """Every file of a delivery, or of every take."""
-    if isinstance(request, DeliverRequest):
-        return list(delivery_files(request).all())
+def all_outputs(request: AnyRequest) -> list[Path]:
+    """Every file that a request makes, of every take."""
+    if not isinstance(request, GenerateRequest):
+        return list(single_files(request).all())
     return [path for files in take_files(request) for path in files.all()]
 
 
 def next_output(
-    folder: Path, stem: str, request: GenerateRequest, taken: Callable[[Path], bool]
+    folder: Path,
+    stem: str,
+    request: GenerateRequest | SpatializeRequest,
+    taken: Callable[[Path], bool],
 ) -> Path:
     """``<folder>/<stem>-take1.wav``, with the first number of which nothing is there or taken.
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from omniaudio_studio.errors import OptionError
 from omniaudio_studio.jobs.deliver_request import DeliverRequest, PlacedSource
-from omniaudio_studio.jobs.outputs import delivery_files
+from omniaudio_studio.jobs.outputs import single_files
 
 BIRD = PlacedSource(Path("bird.wav"), "bird", 1.0, ((0.0, 1.0, 0.0, 0.0, 1.0),))
 PLAIN = DeliverRequest(field=Path("field.wav"), output=Path("out.wav"))
@@ -165,8 +165,8 @@ def test_json_gives_back_what_went_in(request_: DeliverRequest) -> None:
 
 def test_files_are_named_after_the_wav() -> None:
     everything = ("wav", "binaural", "overlay", "plot")
-    files = delivery_files(replace(PLAIN, deliverables=everything))
+    files = single_files(replace(PLAIN, deliverables=everything))
     assert [path.name for path in files.all()] == [
         "out.wav", "out.json", "out.binaural.wav", "out.overlay.mp4", "out.png",
     ]  # fmt: skip
-    assert [path.name for path in delivery_files(PLAIN).all()] == ["out.wav", "out.json"]
+    assert [path.name for path in single_files(PLAIN).all()] == ["out.wav", "out.json"]
