@@ -219,13 +219,25 @@ def test_fields_that_are_none(clip: ClipInfo, tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".*"))
 
 
-def test_flat_clips_are_refused(field: Path, tmp_path: Path) -> None:
+def test_flat_clips_lie_where_their_camera_looked(field: Path, tmp_path: Path) -> None:
     path = tmp_path / "flat.mp4"
     with VideoWriter(path, 160, 90, 10, spherical=False) as writer:
         for _ in range(5):
-            writer.write_frame(np.zeros((90, 160, 3), np.uint8))
+            writer.write_frame(np.full((90, 160, 3), 100, np.uint8))
+    output = tmp_path / "overlay.mp4"
     with pytest.raises(MediaError, match="flat"):
-        write_overlay(probe(path), field, tmp_path / "overlay.mp4")
+        write_overlay(probe(path), field, output)
+    assert not output.exists()
+    placed = probe(path, "flat", hfov=80, camera=(-90, 0))
+    write_overlay(placed, field, output)
+    found = probe(output)
+    # 160 pixels at tan 40 degrees to either side: 2 pi times 95.3 all around.
+    assert (found.projection, found.width, found.height) == ("equirectangular", 600, 300)
+    picture = read_frame(found, 0.2).astype(int)
+    assert np.abs(picture[130:170, 400:500] - 100).max() < 12
+    assert picture[:, 270:330].max() < 12
+    # What sounds beside the picture shows on the black.
+    assert (picture[140:160, 140:160, 0] > 100).all()
 
 
 def test_a_real_clip(field: Path, tmp_path: Path) -> None:
