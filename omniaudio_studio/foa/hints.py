@@ -30,9 +30,9 @@ MOST = np.pi / 2
 # direction that could be pulled, from the second on it is pulled in full.
 _DIFFUSE, _DIRECTED = 0.1, 0.4
 
-_HOP_SECONDS = 0.01
+_HOP_SECONDS = 0.02
 # Hops to either side over which directions, and then rotations, are averaged.
-_REACH = 10
+_REACH = 5
 _XYZ = [3, 1, 2]
 
 
@@ -99,8 +99,8 @@ class PulledField:
 
     @property
     def latency(self) -> int:
-        """Samples by which what leaves lags behind what arrived, at most one hop more."""
-        return 2 * _REACH * self._hop
+        """Samples by which what leaves lags behind what arrived, at most."""
+        return (2 * _REACH + 1) * self._hop
 
     def push(self, foa: ArrayLike) -> Foa:
         """Take a block (4, n); return what is done, (4, m), m = 0 included."""

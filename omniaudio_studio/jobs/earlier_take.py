@@ -1,4 +1,4 @@
-"""An earlier take, brought back to what the model made: turned back, unmixed, at its own level."""
+"""An earlier take, brought back to what the model made, at its own level: unmixed, turned back."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from omniaudio_studio.errors import MediaError
+from omniaudio_studio.files import file_sha256
 from omniaudio_studio.foa.rotation import rotate_yaw
+from omniaudio_studio.jobs.mixing import Block, Recording
 from omniaudio_studio.jobs.request import GenerateRequest
 from omniaudio_studio.jobs.treatment import Treatment, treatment_of
-from omniaudio_studio.jobs.writing import Block, camera_bed
 
 if TYPE_CHECKING:
     from omniaudio_studio.media.probe import ClipInfo
@@ -64,8 +65,14 @@ class EarlierTake:
     @property
     def obstacle(self) -> str | None:
         """Why what was done to it cannot be undone; None where it can."""
-        if self.treatment.mix and self._info.audio is None:
+        field = self.treatment.field
+        if self.treatment.mix and field is None and self._info.audio is None:
             return "the camera's sound that was mixed into it is not in the clip"
+        if self.treatment.mix and field is not None:
+            if not field.path.is_file():
+                return f"{field.path}, which was mixed into it, is gone"
+            if field.sha256 is not None and file_sha256(field.path) != field.sha256:
+                return f"{field.path}, which was mixed into it, has changed since"
         if not self.treatment.gain > 0:
             return "it was made silent"
         return None
@@ -101,7 +108,7 @@ class EarlierTake:
         return rotate_yaw(block, math.radians(self.treatment.yaw))
 
     def _unmixed(self, first: int, count: int) -> Block:
-        """Samples ``first`` to ``first + count`` without gain and bed; silence outside."""
+        """Samples ``first`` to ``first + count`` without gain, bed and ducking; silence outside."""
         import soundfile
 
         sound = np.zeros((4, count), np.float32)
@@ -112,9 +119,12 @@ class EarlierTake:
             file.seek(begin)
             part = file.read(end - begin, dtype="float32", always_2d=True).T
         part = part / np.float32(self.treatment.gain)
-        start = self._start + begin / self.rate
-        bed = camera_bed(self._info, self.rate, start, end - begin, self.treatment.mix)
+        mixed = Recording(self._info, self.rate, self._start, self.samples, self.treatment)
+        bed, gains = mixed.bed(begin, end - begin), mixed.gains(begin)
         if bed is not None:
-            part[0] -= bed.read(end - begin)
+            camera = bed.read(end - begin)
+            part[: len(camera)] -= camera
+        if gains is not None:
+            part /= gains.read(end - begin)
         sound[:, begin - first : end - first] = part
         return sound

@@ -18,7 +18,7 @@ from omniaudio_studio.engine.encoding import Surroundings
 from omniaudio_studio.errors import OptionError
 from omniaudio_studio.jobs.earlier_take import EarlierTake
 from omniaudio_studio.jobs.request import GenerateRequest
-from omniaudio_studio.jobs.treatment import Treatment
+from omniaudio_studio.jobs.treatment import Treatment, asked_for
 
 if TYPE_CHECKING:
     from omniaudio_studio.bundles.manifest import Manifest
@@ -103,11 +103,11 @@ def plan_reroll(
     take = EarlierTake(request, info, samples, treatment)
     part = plan_part(request, samples)
     warnings = []
-    done = take.treatment
-    if (done.yaw - request.yaw) % 360 or done.mix != request.mix:
+    done, wanted = take.treatment, asked_for(request)
+    if not done.agrees(wanted):
         warnings.append(
-            f"{take.path.name} was made with yaw {done.yaw:g} and mix {done.mix:g}, its new part "
-            f"with {request.yaw:g} and {request.mix:g}: they do not agree; give the take's own"
+            f"{take.path.name} was made with {done}, its new part with {wanted}: they do not "
+            "agree; give the take's own"
         )
     why = obstacle(part, take, manifest)
     if why is None:

@@ -17,6 +17,8 @@ from omniaudio_studio.engine.progress import Progress
 from omniaudio_studio.errors import BundleError, MediaError
 from omniaudio_studio.files import check_output, file_sha256
 from omniaudio_studio.jobs.companions import check_companions, write_binaural, write_plot
+from omniaudio_studio.jobs.hinting import hints_outside, pulled_field
+from omniaudio_studio.jobs.mixing import Recording
 from omniaudio_studio.jobs.outputs import TakeFiles, take_files
 from omniaudio_studio.jobs.request import GenerateRequest
 from omniaudio_studio.jobs.rerolling import Reroll, plan_reroll, surroundings
@@ -28,9 +30,9 @@ from omniaudio_studio.jobs.sidecar import (
 )
 from omniaudio_studio.jobs.splicing import splice
 from omniaudio_studio.jobs.staging import Staging, check_distinct, require_file
+from omniaudio_studio.jobs.treatment import MixedField, asked_for
 from omniaudio_studio.jobs.writing import (
     TakeWriter,
-    camera_bed,
     clipping_warning,
     reach_loudness,
 )
@@ -153,6 +155,9 @@ def run_request(
     if request.base_take is not None:
         require_file(request.base_take, "the earlier take")
         inputs.append(request.base_take)
+    if request.mix_field is not None:
+        require_file(request.mix_field, "the field to mix in")
+        inputs.append(request.mix_field)
     check_distinct(finals, inputs)
     stop_hashing = CancelToken()
     cancel.on_cancel(stop_hashing.cancel)
@@ -200,9 +205,13 @@ class _Job:
         info = probe_clip(request)
         # Also refuses a range past the end, before anything is loaded.
         samples = range_samples(info.duration, request.start, request.duration, request.rate)
-        if request.mix and info.audio is None:
-            raise MediaError(f"{request.clip} has no sound of its own to mix in; leave mix out")
+        field = self._mix_field(expected)
+        recording = Recording(
+            info, request.rate, request.start, samples, asked_for(request, field), self.cancel.check
+        )
         self.warnings += info.warnings
+        self.warnings += recording.warnings
+        self.warnings += hints_outside(request, samples / request.rate)
         if generator is None:
             generator = open_generator(request)
         self.cancel.check()
@@ -213,7 +222,7 @@ class _Job:
             treatment = None if expected is None else expected.base_treatment
             reroll = plan_reroll(request, info, samples, generator.bundle.manifest, treatment)
             self.warnings += reroll.warnings
-        gains = self._write_sound(info, samples, generator, reroll)
+        gains = self._write_sound(info, samples, generator, reroll, recording)
         sound_seconds = time.monotonic() - begun
         for files in self.files:
             self._write_overlay(info, files)
@@ -260,9 +269,25 @@ class _Job:
                 info=info,
                 bundle=generator.bundle,
                 base_treatment=None if reroll is None else reroll.take.treatment,
+                field=field,
             )
             write_sidecar(self.staging.path(take.sidecar), data)
         return result
+
+    def _mix_field(self, expected: Reproduction | None) -> MixedField | None:
+        """The field to mix in; from a sidecar it has to be the one that it names."""
+        path = self.request.mix_field
+        if path is None:
+            return None
+        sha256 = file_sha256(path, self.cancel)
+        if expected is None or expected.field is None:
+            return MixedField.of(path, sha256)
+        if sha256 != expected.field.sha256:
+            raise MediaError(
+                f"{path} is not the field that {expected.source} had mixed in (its hash differs); "
+                "put the right one back, or generate without --from"
+            )
+        return replace(expected.field, path=path)
 
     def _check_expected(
         self, expected: Reproduction, generator: Generator, hashing: Future[str]
@@ -286,15 +311,22 @@ class _Job:
             )
 
     def _write_sound(
-        self, info: ClipInfo, samples: int, generator: Generator, reroll: Reroll | None
+        self,
+        info: ClipInfo,
+        samples: int,
+        generator: Generator,
+        reroll: Reroll | None,
+        recording: Recording,
     ) -> list[float]:
         """Write every take's WAV; returns the gain of each in decibels."""
         request = self.request
         settings = GenerationSettings.from_request(request)
-        start, around = request.start, None
+        start, around, part = request.start, None, None
         if reroll is not None:
-            settings, samples = reroll.part.settings(request, settings), reroll.part.samples
+            part = reroll.part
+            settings, samples = part.settings(request, settings), part.samples
             start, around = settings.start, surroundings(reroll, generator, self.cancel)
+        first = 0 if part is None else part.first
         # With a loudness target the level is known only at the end; a part goes into a whole.
         detour = request.loudness is not None or reroll is not None
         with ExitStack() as stack:
@@ -306,8 +338,10 @@ class _Job:
                         rate=request.rate,
                         samples=samples,
                         subtype="float32" if detour else self.subtype,
+                        pulled=pulled_field(request, generator.sample_rate, start, part),
                         yaw=math.radians(request.yaw),
-                        bed=camera_bed(info, request.rate, start, samples, request.mix),
+                        gains=recording.gains(first),
+                        bed=recording.bed(first, samples),
                         metered=request.loudness is not None,
                         on_preview=self.preview,
                         take=index,

@@ -15,7 +15,7 @@ from omniaudio_studio import __version__
 from omniaudio_studio.errors import MissingFileError, OptionError
 from omniaudio_studio.files import file_sha256
 from omniaudio_studio.jobs.request import GenerateRequest
-from omniaudio_studio.jobs.treatment import Treatment
+from omniaudio_studio.jobs.treatment import MixedField, Treatment
 
 if TYPE_CHECKING:
     from omniaudio_studio.bundles.bundle import Bundle
@@ -33,7 +33,8 @@ class Reproduction:
     """A request read from a sidecar, with what its clip and bundle have to be.
 
     ``provider`` is what the sound was made on: another one may round differently.
-    ``base_treatment`` is what had been done to the earlier take.
+    ``base_treatment`` is what had been done to the earlier take, ``field`` what the camera's own
+    sound was mixed in from.
     """
 
     request: GenerateRequest
@@ -44,6 +45,7 @@ class Reproduction:
     base_sha256: str | None
     provider: str
     base_treatment: Treatment | None = None
+    field: MixedField | None = None
 
 
 def describe(
@@ -55,6 +57,7 @@ def describe(
     info: ClipInfo,
     bundle: Bundle,
     base_treatment: Treatment | None = None,
+    field: MixedField | None = None,
 ) -> dict[str, Any]:
     """The sidecar of one take as plain data.
 
@@ -66,6 +69,8 @@ def describe(
         What was made, and the whole job.
     base_treatment
         What had been done to the earlier take, where there is one.
+    field
+        What the camera's own sound was mixed in from, where that was a field.
     """
     manifest = bundle.manifest
     base = None
@@ -83,6 +88,7 @@ def describe(
         # A name is looked up wherever the program runs; a path is meant from here.
         bundle=str(bundle.path.absolute()) if Path(request.bundle).exists() else request.bundle,
         base_take=None if request.base_take is None else request.base_take.absolute(),
+        mix_field=None if request.mix_field is None else request.mix_field.absolute(),
     )
     return {
         "kind": KIND,
@@ -104,6 +110,8 @@ def describe(
         },
         # The earlier take, where only a part was rolled again.
         "base": base,
+        # The camera's own sound, and how it lay in the clip when it was mixed in.
+        "mix_field": None if field is None else field.as_dict(),
         "bundle": {
             "name": manifest.name,
             "title": manifest.title,
@@ -197,6 +205,7 @@ def reproduction(
             base_sha256=None if base is None else str(base["sha256"]),
             provider=str(data["provider"]["name"]),
             base_treatment=None if base is None else Treatment.from_dict(base.get("treatment")),
+            field=MixedField.from_dict(data.get("mix_field")),
         )
     except (KeyError, TypeError) as error:
         raise OptionError(

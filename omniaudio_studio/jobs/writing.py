@@ -1,9 +1,10 @@
-"""One take on its way to its file: turned, resampled, cut to length, mixed, written. Streaming."""
+"""One take on its way to its file: pulled to its hints, turned, resampled, cut to length, ducked,
+mixed, written. Streaming."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,9 @@ from omniaudio_studio.foa.rotation import rotate_yaw
 from omniaudio_studio.jobs.result import Preview
 
 if TYPE_CHECKING:
+    from omniaudio_studio.foa.hints import PulledField
+    from omniaudio_studio.jobs.mixing import Stream
     from omniaudio_studio.media.loudness import LoudnessMeter
-    from omniaudio_studio.media.probe import ClipInfo
     from omniaudio_studio.media.wav import Subtype, WavWriter
 
 Block = NDArray[np.float32]
@@ -26,56 +28,6 @@ Block = NDArray[np.float32]
 SILENCE_DB = -120.0
 MAX_ROUNDING = 16  # samples
 TRUE_PEAK_LIMIT = -1.0  # dBTP, after a loudness target was applied
-
-
-class MonoBed:
-    """The camera's own sound, read in pieces of any length.
-
-    Parameters
-    ----------
-    blocks
-        Float32 (1, n) at the delivery rate, from the start of the range.
-    gain
-        Linear.
-    """
-
-    def __init__(self, blocks: Iterator[Block], gain: float) -> None:
-        self._blocks = blocks
-        self._gain = np.float32(gain)
-        self._rest = np.zeros(0, np.float32)
-
-    def read(self, samples: int) -> NDArray[np.float32]:
-        """The next ``samples`` values; silence where the sound has ended."""
-        parts, have = [self._rest], self._rest.size
-        while have < samples:
-            block = next(self._blocks, None)
-            if block is None:
-                parts.append(np.zeros(samples - have, np.float32))
-                break
-            parts.append(block[0])
-            have += block.shape[1]
-        joined = np.concatenate(parts)
-        self._rest = joined[samples:]
-        return joined[:samples] * self._gain
-
-
-def camera_bed(
-    info: ClipInfo, rate: int, start: float, samples: int, gain: float
-) -> MonoBed | None:
-    """The camera's own sound from ``start`` seconds of the clip on; None where there is none."""
-    if not gain or info.audio is None:
-        return None
-    from omniaudio_studio.media.audio import iter_audio
-
-    blocks = iter_audio(info, rate, start, samples / rate)
-    ambisonic = info.audio.ambisonic
-
-    def mono() -> Iterator[Block]:
-        for block in blocks:
-            # An ambisonic track has its omnidirectional signal first.
-            yield block[:1] if ambisonic else block.mean(axis=0, keepdims=True)
-
-    return MonoBed(mono(), gain)
 
 
 class TakeWriter:
@@ -91,10 +43,14 @@ class TakeWriter:
         Exact length of the file, samples at ``rate``.
     subtype
         "float32" or "pcm24".
+    pulled
+        What the engine's blocks go through first, in the clip's axes.
     yaw
         Radians: what is at this azimuth becomes the front.
+    gains
+        What all channels are multiplied by, one row.
     bed
-        Added to W.
+        Added after that: one row to W, or four.
     metered
         Measure loudness and true peak on the way.
     on_preview
@@ -111,14 +67,17 @@ class TakeWriter:
         rate: int,
         samples: int,
         subtype: Subtype = "float32",
+        pulled: PulledField | None = None,
         yaw: float = 0.0,
-        bed: MonoBed | None = None,
+        gains: Stream | None = None,
+        bed: Stream | None = None,
         metered: bool = False,
         on_preview: Callable[[Preview], None] | None = None,
         take: int = 0,
     ) -> None:
         self.path, self.rate, self.samples = path, rate, samples
-        self.yaw, self.bed, self.take = yaw, bed, take
+        self.pulled, self.yaw, self.take = pulled, yaw, take
+        self.gains, self.bed = gains, bed
         self._on_preview = on_preview
         self._resampler: Any = None
         if source_rate != rate:
@@ -162,6 +121,11 @@ class TakeWriter:
 
     def __call__(self, block: Block) -> None:
         """Take the next block, float32 (4, n) at the source rate."""
+        if self.pulled is not None:
+            block = self.pulled.push(block)
+        self._turn(block)
+
+    def _turn(self, block: Block) -> None:
         if self.yaw:
             block = rotate_yaw(block, -self.yaw)
         if self._resampler is not None:
@@ -169,7 +133,9 @@ class TakeWriter:
         self._write(block)
 
     def finish(self) -> None:
-        """Write what the resampler still holds, and fill up to the exact length."""
+        """Write what is still held on the way, and fill up to the exact length."""
+        if self.pulled is not None:
+            self._turn(self.pulled.finish())
         if self._resampler is not None:
             rest = self._resampler.resample_chunk(np.zeros((0, 4), np.float32), last=True)
             self._write(np.ascontiguousarray(rest.T))
@@ -190,9 +156,12 @@ class TakeWriter:
             return
         if self._on_preview is not None:
             self._on_preview(self._preview(block))
+        if self.gains is not None:
+            block = block * self.gains.read(count)
         if self.bed is not None:
+            bed = self.bed.read(count)
             block = block.copy()
-            block[0] += self.bed.read(count)
+            block[: len(bed)] += bed
         for meter, channel in zip(self._meters, block, strict=False):
             meter.push(channel)
         self._wav.write(block)

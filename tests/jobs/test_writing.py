@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from omniaudio_studio.errors import OmniAudioError
 from omniaudio_studio.foa.direction import direction_of_arrival
 from omniaudio_studio.foa.encoding import encode_plane_wave
+from omniaudio_studio.jobs.mixing import Stream
 from omniaudio_studio.jobs.result import Preview
-from omniaudio_studio.jobs.writing import MonoBed, TakeWriter, copy_with_gain, loudness_gain
+from omniaudio_studio.jobs.writing import TakeWriter, copy_with_gain, loudness_gain
 
 
 def blocks_of(foa: np.ndarray, sizes: list[int]) -> list[np.ndarray]:
@@ -86,7 +87,7 @@ def test_the_bed_is_in_w_alone_whatever_the_blocks(tmp_path: Path) -> None:
     camera = rng.standard_normal((1, 3000)).astype(np.float32)
     foa = rng.standard_normal((4, 5000)).astype(np.float32)
     path = tmp_path / "a.wav"
-    bed = MonoBed(iter(blocks_of(camera, [700, 700, 700])), 0.5)
+    bed = Stream((np.float32(0.5) * block for block in blocks_of(camera, [700, 700, 700])), 1)
     with TakeWriter(path, source_rate=48000, rate=48000, samples=5000, bed=bed) as writer:
         for block in blocks_of(foa, [123, 1700, 2000]):
             writer(block)
