@@ -25,12 +25,20 @@ from omniaudio_studio.datasets.library import MaterialLibrary
 from omniaudio_studio.datasets.scene import Motion, sample_scene, scene_rng
 from omniaudio_studio.datasets.sound import render_foa, source_signal
 from omniaudio_studio.engine.progress import Progress
-from omniaudio_studio.errors import OptionError
 from omniaudio_studio.evaluation.metrics import (
     CHANCE,
     Statistics,
     frame_errors,
     statistics,
+)
+from omniaudio_studio.evaluation.scenes import (
+    FRAME_SECONDS,
+    active,
+    check_options,
+    frame_power,
+    middles,
+    open_bundle,
+    write_clip,
 )
 from omniaudio_studio.files import mark_temporary
 from omniaudio_studio.foa.direction import angular_error, direction_of_arrival
@@ -41,12 +49,6 @@ if TYPE_CHECKING:
     from omniaudio_studio.bundles.bundle import Bundle
     from omniaudio_studio.engine.cancel import CancelToken
     from omniaudio_studio.engine.generate import Generator
-
-FRAME_SECONDS = 0.5
-"""Length of the frames whose directions are compared."""
-
-VIDEO_SIZE = (640, 320)
-VIDEO_FPS = 24.0
 
 METHODS = {
     "truth": "True sound field",
@@ -183,13 +185,8 @@ def evaluate_starter(
     OmniAudioError
         One line each: bundle, material or option.
     """
-    if not 1 <= count <= 10_000:
-        raise OptionError(f"count is {count}; evaluate 1 to 10000 scenes")
-    if seed < 0:
-        raise OptionError(f"seed is {seed}; give 0 or more")
-    if not FRAME_SECONDS <= seconds <= 600:
-        raise OptionError(f"seconds is {seconds}; scenes of {FRAME_SECONDS} to 600 s are needed")
-    opened = _open(bundle)
+    check_options(count, seed, seconds)
+    opened = open_bundle(bundle)
     library = MaterialLibrary(
         sounds, panoramas, sprites, folds if sounds is not None else None, panorama_names
     )
@@ -216,7 +213,7 @@ def evaluate_starter(
             )
             truth = render_foa(scene, library)
             clip = Path(folder) / "scene.mp4"
-            _write_clip(scene, library, clip, cancel)
+            write_clip(scene, library, clip, cancel)
             started = time.monotonic()
             made, rate = _generate(generator, clip, index, cfg, steps, cancel)
             working += time.monotonic() - started
@@ -251,21 +248,6 @@ def evaluate_starter(
         provider=generator.provider.provider,
         scenes=tally.scenes,
     )
-
-
-def _open(bundle: Bundle | str | Path) -> Bundle:
-    from omniaudio_studio.bundles.discovery import find_bundle
-
-    return find_bundle(bundle) if isinstance(bundle, str | Path) else bundle
-
-
-def _write_clip(
-    scene: Scene, library: MaterialLibrary, clip: Path, cancel: CancelToken | None
-) -> None:
-    """The scene as a silent 360 video: the engine sees pictures and nothing else."""
-    from omniaudio_studio.datasets.make import write_video
-
-    write_video(scene, library, clip, *VIDEO_SIZE, VIDEO_FPS, cancel=cancel)
 
 
 def _generate(
@@ -365,10 +347,9 @@ class _Tally:
     ) -> None:
         """Take the fields of one scene, by method, each with its rate."""
         source = scene.sources[0]
-        frames = int(scene.seconds / FRAME_SECONDS)
-        middles = FRAME_SECONDS * (np.arange(frames, dtype=np.float64) + 0.5)
-        vectors = source.vectors(middles)
-        active = _active(source_signal(source, library, scene.samples), frames)
+        vectors = source.vectors(middles(scene.seconds))
+        frames = vectors.shape[1]
+        sounds = active(frame_power(source_signal(source, library, scene.samples), frames))
         inside = self._inside(vectors)
         errors = {
             method: frame_errors(foa, rate, vectors, FRAME_SECONDS)
@@ -380,10 +361,10 @@ class _Tally:
         errors["front"] = np.arccos(np.clip(vectors[0], -1, 1))
         motion = "moving" if source.moving else "still"
         for method, values in errors.items():
-            self._note(method, "all", values[active])
-            self._note(method, motion, values[active])
-            self._note(method, "inside", values[active & inside])
-            self._note(method, "outside", values[active & ~inside])
+            self._note(method, "all", values[sounds])
+            self._note(method, motion, values[sounds])
+            self._note(method, "inside", values[sounds & inside])
+            self._note(method, "outside", values[sounds & ~inside])
             if not source.moving:
                 self._note(method, "clip", self._whole(method, fields, values, source.direction(0)))
         self.scenes.append(
@@ -393,8 +374,8 @@ class _Tally:
                 "motion": motion,
                 "azimuth": float(source.azimuth[0]),
                 "elevation": float(source.elevation[0]),
-                "frames": int(active.sum()),
-                "errors": {method: float(v[active].mean()) for method, v in errors.items()},
+                "frames": int(sounds.sum()),
+                "errors": {method: float(v[sounds].mean()) for method, v in errors.items()},
             }
         )
 
@@ -423,12 +404,3 @@ class _Tally:
                 if value is not None:
                     found.setdefault(method, {})[group] = value
         return found
-
-
-def _active(dry: NDArray[np.float32], frames: int) -> NDArray[np.bool_]:
-    """Frames in which a dry sound is within 30 dB of its loudest frame."""
-    length = round(FRAME_SECONDS * RATE)
-    power = np.array(
-        [np.mean(np.square(dry[k * length : (k + 1) * length])) for k in range(frames)]
-    )
-    return np.asarray(power > 1e-3 * power.max())
