@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy as np
 
 from omniaudio_studio.engine.cancel import CancelToken
 from omniaudio_studio.engine.progress import Progress
-from omniaudio_studio.errors import MediaError, OptionError
+from omniaudio_studio.errors import OptionError
 from omniaudio_studio.files import file_sha256
 from omniaudio_studio.jobs.companions import check_companions, write_binaural, write_plot
 from omniaudio_studio.jobs.deliver_request import DeliverRequest
@@ -23,15 +23,20 @@ from omniaudio_studio.jobs.delivery_sidecar import Redelivery, describe_delivery
 from omniaudio_studio.jobs.outputs import TakeFiles, single_files
 from omniaudio_studio.jobs.result import DeliverResult
 from omniaudio_studio.jobs.sidecar import write_sidecar
-from omniaudio_studio.jobs.staging import Staging, check_distinct, require_file
+from omniaudio_studio.jobs.staged import (
+    Report,
+    check_inputs,
+    companion_hashes,
+    other_bits,
+    run_staged,
+)
+from omniaudio_studio.jobs.staging import Staging
 from omniaudio_studio.jobs.writing import TakeWriter, clipping_warning, reach_loudness
 
 if TYPE_CHECKING:
     from omniaudio_studio.foa.convention import Foa
     from omniaudio_studio.media.probe import ClipInfo
     from omniaudio_studio.media.wav import Subtype
-
-Report = Callable[[Any], None]
 
 BLOCK = 1 << 16  # samples
 _SHORTER = 0.1  # seconds by which a clip may end early before it is told
@@ -73,34 +78,18 @@ def run_deliver(
     request.validate()
     check_companions(request.deliverables)
     files = single_files(request)
-    inputs = input_files(request)
-    for what, path in inputs:
-        require_file(path, what)
-    check_distinct(files.all(), [path for _, path in inputs])
-    stop_hashing = CancelToken()
-    cancel.on_cancel(stop_hashing.cancel)
-    with (
-        Staging(files.all(), overwrite=request.overwrite) as staging,
-        ThreadPoolExecutor(1) as pool,
-    ):
-        if started is not None:
-            started(staging.folder)
-        # Reading large files once more for their hashes goes on beside the work.
-        hashing = pool.submit(_hashes, [path for _, path in inputs], stop_hashing)
-        try:
-            result = _Job(request, files, staging, cancel, progress).run(hashing, expected, begun)
-            cancel.check()
-        except BaseException:
-            stop_hashing.cancel()
-            raise
-        staging.commit()
-    return result
 
+    def work(staging: Staging, hashing: Future[list[str]]) -> DeliverResult:
+        return _Job(request, files, staging, cancel, progress).run(hashing, expected, begun)
 
-def _hashes(paths: Sequence[Path], cancel: CancelToken) -> list[str]:
-    """SHA-256 of each; a file that is named several times is read once."""
-    known = {path: file_sha256(path, cancel) for path in dict.fromkeys(paths)}
-    return [known[path] for path in paths]
+    return run_staged(
+        files,
+        input_files(request),
+        work,
+        overwrite=request.overwrite,
+        cancel=cancel,
+        started=started,
+    )
 
 
 class _Job:
@@ -124,7 +113,8 @@ class _Job:
         """All steps; the files are in the staging folder afterwards."""
         request, files, path = self.request, self.files, self.staging.path
         if expected is not None:
-            self._check_expected(expected, hashing.result())
+            found, before = hashing.result(), expected.inputs
+            check_inputs(input_files(request), found, before, expected.source, "deliver")
         clip = self._probe_clip()
         with ExitStack() as opened:
             samples, blocks = self._open(opened)
@@ -141,10 +131,7 @@ class _Job:
             write_plot(wav, path(files.plot), self.cancel)
         sha256 = file_sha256(wav, self.cancel)
         if expected is not None and sha256 != expected.output:
-            self.warnings.append(
-                f"the sound differs in its bits from the one that {expected.source} names: another "
-                "version of a library, or another processor, rounds differently"
-            )
+            self.warnings.append(other_bits(expected.source))
         result = DeliverResult(
             wav=files.wav,
             sidecar=files.sidecar,
@@ -160,24 +147,10 @@ class _Job:
             seconds=time.monotonic() - begun,
             warnings=tuple(self.warnings),
         )
-        companions = {
-            name: file_sha256(path(final), self.cancel)
-            for name in ("binaural", "overlay", "plot")
-            if (final := getattr(files, name)) is not None
-        }
+        companions = companion_hashes(files, self.staging, self.cancel)
         data = describe_delivery(request, result, hashing.result(), companions)
         write_sidecar(path(files.sidecar), data)
         return replace(result, seconds=time.monotonic() - begun)
-
-    def _check_expected(self, expected: Redelivery, found: Sequence[str]) -> None:
-        """Refuse to deliver again from other files: it would be another sound."""
-        inputs = input_files(self.request)
-        for (what, path), now, before in zip(inputs, found, expected.inputs, strict=True):
-            if now != before:
-                raise MediaError(
-                    f"{path} is not {what} that {expected.source} was made with (its hash "
-                    "differs); put the right one back, or deliver without --from"
-                )
 
     def _probe_clip(self) -> ClipInfo | None:
         request = self.request

@@ -17,9 +17,10 @@ The worker writes events to its stdout::
     {"event": "error", "job": "1", "message": "...", "kind": "MediaError", "exit_code": 2}
     {"event": "cancelled", "job": "1"}
 
-``kind`` says what the request is: "generate" (`jobs.request`) or "deliver"
-(`jobs.deliver_request`). ``temporary`` is the folder to remove should the worker be killed. Every
-job ends in exactly one of done, error and cancelled; jobs run one after another, in order.
+``kind`` says what the request is: "generate" (`jobs.request`), "deliver" (`jobs.deliver_request`)
+or "spatialize" (`jobs.spatialize_request`). ``temporary`` is the folder to remove should the worker
+be killed. Every job ends in exactly one of done, error and cancelled; jobs run one after another,
+in order.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from omniaudio_studio.errors import Cancelled, OmniAudioError, OptionError, Work
 from omniaudio_studio.jobs import protocol
 from omniaudio_studio.jobs.deliver_request import DeliverRequest
 from omniaudio_studio.jobs.request import GenerateRequest
+from omniaudio_studio.jobs.spatialize_request import SpatializeRequest
 
 if TYPE_CHECKING:
     from omniaudio_studio.engine.cancel import CancelToken
@@ -145,7 +146,16 @@ class Worker:
             from omniaudio_studio.jobs.deliver import run_deliver
 
             return run_deliver(request, progress=progress, cancel=token, started=started).as_dict()
-        kinds = f"{GenerateRequest.KIND!r} and {DeliverRequest.KIND!r}"
+        if kind == SpatializeRequest.KIND:
+            wanted = SpatializeRequest.from_dict(data)
+            token.check()
+            from omniaudio_studio.jobs.spatialize import run_spatialize
+
+            return run_spatialize(
+                wanted, progress=progress, cancel=token, started=started
+            ).as_dict()
+        names = (GenerateRequest.KIND, DeliverRequest.KIND, SpatializeRequest.KIND)
+        kinds = ", ".join(map(repr, names))
         raise OptionError(f"a job of the kind {kind!r} is not known; known are {kinds}")
 
     def _generate(

@@ -259,6 +259,20 @@ def probe(
         )
 
 
+def shows_one_picture(path: str | Path) -> bool:
+    """Whether a clip has a single picture, however long it is shown.
+
+    Raises
+    ------
+    MissingFileError, MediaError
+        If it cannot be opened or holds no moving picture.
+    """
+    with opened_video(Path(path)) as (container, stream):
+        pictures = decode_video(container, stream, Damage())
+        next(pictures, None)
+        return next(pictures, None) is None
+
+
 def _truncation(path: Path, extent: Extent) -> tuple[str, ...]:
     """A line to show if the file is cut off; an error if hardly anything is left of it."""
     if not extent.truncated:
@@ -324,6 +338,22 @@ def _describe_audio(path: Path, container: InputContainer) -> AudioInfo | None:
         ambisonic=layout.startswith("ambisonic") or _declares_ambisonics(path),
         duration=duration,
     )
+
+
+def probe_sound(path: str | Path) -> AudioInfo:
+    """Find out what the sound of any file is; it needs no picture.
+
+    Raises
+    ------
+    MissingFileError, MediaError
+        If the file cannot be read, or has no sound.
+    """
+    path = Path(path)
+    with open_input(path) as container:
+        found = _describe_audio(path, container)
+    if found is None:
+        raise MediaError(f"{path} has no sound that can be read")
+    return found
 
 
 def _declares_ambisonics(path: Path) -> bool:

@@ -1,0 +1,186 @@
+"""The sidecar beside a recording put on the sphere: what it was made of, and where it was put."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omniaudio_studio.errors import OptionError
+from omniaudio_studio.jobs.result import SpatializeResult
+from omniaudio_studio.jobs.sidecar import load_sidecar, software
+from omniaudio_studio.jobs.spatialize_request import SpatializeRequest
+
+if TYPE_CHECKING:
+    from omniaudio_studio.bundles.bundle import Bundle
+    from omniaudio_studio.media.probe import ClipInfo
+    from omniaudio_studio.media.recording import Recording
+
+SCHEMA_VERSION = 1
+KIND = "omniaudio-spatialization"
+
+
+@dataclass(frozen=True)
+class Respatialization:
+    """A request read from a sidecar, with what its inputs have to be.
+
+    ``inputs`` are the SHA-256 of `input_files`, in their order; ``bundle`` is the model bundle's
+    where one was asked, and ``output`` the WAV's.
+    """
+
+    request: SpatializeRequest
+    source: Path
+    inputs: tuple[str, ...]
+    bundle: str | None
+    output: str
+
+
+def input_files(request: SpatializeRequest) -> list[tuple[str, Path]]:
+    """What each file that is read is, and where: clip, recording, stems in their order."""
+    files = [("the clip", request.clip)]
+    if request.audio is not None:
+        files.append(("the recording", request.audio))
+    return files + [
+        (f"the sound of {source.name}", source.file)
+        for source in request.sources
+        if source.file is not None
+    ]
+
+
+def describe_spatialization(
+    request: SpatializeRequest,
+    result: SpatializeResult,
+    *,
+    info: ClipInfo,
+    recording: Recording,
+    bundle: Bundle | None,
+    inputs: Sequence[str],
+    companions: dict[str, str],
+) -> dict[str, Any]:
+    """The sidecar as plain data.
+
+    Parameters
+    ----------
+    result
+        What was made.
+    bundle
+        The one that was asked where the sound comes from.
+    inputs
+        SHA-256 of `input_files`, in their order.
+    companions
+        SHA-256 of what lies beside the WAV, by deliverable.
+    """
+    placed = replace(
+        request,
+        clip=request.clip.absolute(),
+        output=request.output.absolute(),
+        audio=None if request.audio is None else request.audio.absolute(),
+        # A name is looked up wherever the program runs; a path is meant from here.
+        bundle=request.bundle
+        if bundle is None or not Path(request.bundle).exists()
+        else str(bundle.path.absolute()),
+        sources=tuple(
+            source if source.file is None else replace(source, file=source.file.absolute())
+            for source in request.sources
+        ),
+    )
+    data = result.as_dict()
+    return {
+        "kind": KIND,
+        "schema_version": SCHEMA_VERSION,
+        "request": placed.as_dict(),
+        "inputs": [
+            {"what": what, "name": path.name, "sha256": sha256}
+            for (what, path), sha256 in zip(input_files(request), inputs, strict=True)
+        ],
+        "recording": {
+            "name": recording.path.name,
+            "codec": recording.sound.codec,
+            "rate": recording.sound.rate,
+            "channels": recording.sound.channels,
+        },
+        "resolved": {
+            "projection": info.projection,
+            "stereo": info.stereo,
+            "duration": result.duration,
+        },
+        "bundle": None
+        if bundle is None
+        else {
+            "name": bundle.manifest.name,
+            "version": bundle.manifest.version,
+            "licence": bundle.manifest.licence.id,
+            "commercial": bundle.manifest.licence.commercial,
+            "sha256": bundle.sha256,
+        },
+        "method": result.method,
+        "confidence": result.confidence,
+        "sources": data["sources"],
+        "output": {
+            "name": request.output.name,
+            "sha256": result.sha256,
+            "rate": result.rate,
+            "channels": "W Y Z X",
+            "normalisation": "SN3D",
+            "samples": result.samples,
+            "peak": result.peak,
+        },
+        "companions": companions,
+        "software": software("numpy", "soxr", "av"),
+        "seconds": round(result.seconds, 3),
+        "warnings": list(result.warnings),
+    }
+
+
+def respatialization(
+    sidecar: Path, *, output: Path | None = None, overwrite: bool = False
+) -> Respatialization:
+    """Read a sidecar for making its sound again.
+
+    Files that are not where they were are looked for beside the sidecar.
+
+    Parameters
+    ----------
+    sidecar
+        ``OUT.json``.
+    output
+        Where the sound goes; else ``OUT.wav`` beside the sidecar.
+
+    Raises
+    ------
+    MissingFileError, OptionError
+        If there is no such sidecar, or it is none.
+    """
+    data = load_sidecar(sidecar, KIND, SCHEMA_VERSION, "spatialized")
+    request = SpatializeRequest.from_dict(data.get("request"))
+
+    def found(path: Path) -> Path:
+        beside = sidecar.parent / path.name
+        return beside if not path.exists() and beside.exists() else path
+
+    request = replace(
+        request,
+        clip=found(request.clip),
+        audio=None if request.audio is None else found(request.audio),
+        sources=tuple(
+            source if source.file is None else replace(source, file=found(source.file))
+            for source in request.sources
+        ),
+        output=sidecar.with_suffix(".wav") if output is None else output,
+        overwrite=overwrite,
+    ).validate()
+    try:
+        inputs = tuple(str(item["sha256"]) for item in data["inputs"])
+        sha256 = str(data["output"]["sha256"])
+        bundle = data["bundle"]
+        bundle = None if bundle is None else str(bundle["sha256"])
+    except (KeyError, TypeError) as error:
+        raise OptionError(
+            f"{sidecar} is incomplete ({error} is missing); spatialize without --from"
+        ) from error
+    if len(inputs) != len(input_files(request)):
+        raise OptionError(
+            f"{sidecar} is incomplete (inputs are missing); spatialize without --from"
+        )
+    return Respatialization(request, sidecar, inputs, bundle, sha256)

@@ -1,0 +1,113 @@
+"""What jobs share that make one WAV and what lies beside it: all together, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from omniaudio_studio.engine.cancel import CancelToken
+from omniaudio_studio.errors import MediaError
+from omniaudio_studio.files import file_sha256
+from omniaudio_studio.jobs.outputs import TakeFiles
+from omniaudio_studio.jobs.staging import Staging, check_distinct, require_file
+
+Report = Callable[[Any], None]
+Inputs = Sequence[tuple[str, Path]]
+"""What each file that a job reads is, in a user's words, and where."""
+
+Result = TypeVar("Result")
+
+
+def run_staged(
+    files: TakeFiles,
+    inputs: Inputs,
+    work: Callable[[Staging, Future[list[str]]], Result],
+    *,
+    overwrite: bool,
+    cancel: CancelToken,
+    started: Callable[[Path], None] | None = None,
+) -> Result:
+    """Let ``work`` write every file into a staging folder; bring all into place, or none.
+
+    Parameters
+    ----------
+    work
+        Takes the staging folder, and the SHA-256 of the inputs in their order, which are found
+        beside the work: reading large files once more takes a while.
+    started
+        Called with the folder of temporary files once it is made.
+
+    Raises
+    ------
+    OmniAudioError
+        One line; nothing is left behind, and existing outputs are untouched.
+    Cancelled
+        Likewise.
+    """
+    for what, path in inputs:
+        require_file(path, what)
+    check_distinct(files.all(), [path for _, path in inputs])
+    stop_hashing = CancelToken()
+    cancel.on_cancel(stop_hashing.cancel)
+    with Staging(files.all(), overwrite=overwrite) as staging, ThreadPoolExecutor(1) as pool:
+        if started is not None:
+            started(staging.folder)
+        hashing = pool.submit(_hashes, [path for _, path in inputs], stop_hashing)
+        try:
+            result = work(staging, hashing)
+            cancel.check()
+        except BaseException:
+            stop_hashing.cancel()
+            raise
+        staging.commit()
+    return result
+
+
+def _hashes(paths: Sequence[Path], cancel: CancelToken) -> list[str]:
+    """SHA-256 of each; a file that is named several times is read once."""
+    known = {path: file_sha256(path, cancel) for path in dict.fromkeys(paths)}
+    return [known[path] for path in paths]
+
+
+def companion_hashes(files: TakeFiles, staging: Staging, cancel: CancelToken) -> dict[str, str]:
+    """SHA-256 of what was written beside the WAV, by deliverable."""
+    return {
+        name: file_sha256(staging.path(final), cancel)
+        for name in ("binaural", "overlay", "plot")
+        if (final := getattr(files, name)) is not None
+    }
+
+
+def check_inputs(
+    inputs: Inputs, found: Sequence[str], before: Sequence[str], sidecar: Path, verb: str
+) -> None:
+    """Refuse to make a sidecar's sound again from other files: it would be another sound.
+
+    Parameters
+    ----------
+    found, before
+        SHA-256 of the inputs now, and as the sidecar has them.
+    verb
+        What to do instead, "without --from".
+
+    Raises
+    ------
+    MediaError
+        One line that names the file.
+    """
+    for (what, path), now, then in zip(inputs, found, before, strict=True):
+        if now != then:
+            raise MediaError(
+                f"{path} is not {what} that {sidecar} was made with (its hash differs); put the "
+                f"right one back, or {verb} without --from"
+            )
+
+
+def other_bits(sidecar: Path) -> str:
+    """What is to be told where a sound was made again and came out differently."""
+    return (
+        f"the sound differs in its bits from the one that {sidecar} names: another version of a "
+        "library, or another processor, rounds differently"
+    )
