@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import atexit
 
-from . import command, jobs, operators, panels, preferences, preview, properties
+from . import command, jobs, operators, panels, preferences, preview, probing, properties
 
-MODULES = (properties, preferences, jobs, preview, operators, panels, command)
+MODULES = (properties, preferences, jobs, probing, preview, operators, panels, command)
 
 
 def register() -> None:

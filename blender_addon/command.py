@@ -18,8 +18,9 @@ import bpy
 
 from omniaudio_studio.errors import OmniAudioError, OptionError, OutputError
 from omniaudio_studio.jobs.request import DEVICES
+from omniaudio_studio.jobs.spatialize_request import METHODS
 
-from . import compat, delivery, generation, questions, takes
+from . import compat, delivery, generation, questions, spatializing, takes
 from .jobs import Task, runner
 
 NAME = "omniaudio"
@@ -89,14 +90,23 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     generate = verbs.add_parser("generate", help="generate, and put the takes into the scene")
     generate.set_defaults(start=_generate)
-    generate.add_argument("--strip", help="the movie strip, by name; else as set in the scene")
-    generate.add_argument("--folder", type=Path, help="where takes go")
-    generate.add_argument("--bundle", help="the model, by name or path")
-    generate.add_argument("--seed", type=int)
+    spatialize = verbs.add_parser(
+        "spatialize", help="place the clip's own sound, and put it into the scene"
+    )
+    spatialize.set_defaults(start=_spatialize)
+    for verb in (generate, spatialize):
+        verb.add_argument("--strip", help="the movie strip, by name; else as set in the scene")
+        verb.add_argument("--folder", type=Path, help="where takes go")
+        verb.add_argument("--bundle", help="the model, by name or path")
+        verb.add_argument("--seed", type=int)
+        verb.add_argument("--device", choices=DEVICES)
     generate.add_argument("--cfg", type=float)
     generate.add_argument("--steps", type=int)
     generate.add_argument("--takes", type=int)
-    generate.add_argument("--device", choices=DEVICES)
+    spatialize.add_argument("--method", choices=METHODS, help="given: as the scene's objects lie")
+    spatialize.add_argument("--audio", type=Path, help="another recording of the same time")
+    spatialize.add_argument("--max-sources", type=int)
+    spatialize.add_argument("--width", type=float)
     deliver = verbs.add_parser("deliver", help="write the chosen take, trimmed to its strip")
     deliver.set_defaults(start=_deliver)
     deliver.add_argument("--take", help="by name; else the one that is heard in the scene")
@@ -108,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     deliver.add_argument("--overlay", action="store_true", help="the clip with the field's energy")
     deliver.add_argument("--plot", action="store_true", help="direction and level over time")
     deliver.add_argument("--overwrite", action="store_true", help="replace files that are there")
-    for verb in (generate, deliver):
+    for verb in (generate, spatialize, deliver):
         verb.add_argument("--scene", help="by name; else the .blend's active one")
         verb.add_argument("--all-scenes", action="store_true", help="one after another")
         verb.add_argument("--save", action="store_true", help="save the .blend afterwards")
@@ -128,31 +138,49 @@ def _scenes(options: argparse.Namespace) -> list[Any]:
 
 
 def _generate(scene: Any, options: argparse.Namespace) -> Task:
+    _set(scene.omniaudio, options, ("seed", "takes", "cfg", "steps"))
+    for name in ("cfg", "steps"):
+        if getattr(options, name) is not None:
+            setattr(scene.omniaudio, f"use_{name}", True)
+    return generation.start(scene, _clip_strip(scene, options))
+
+
+def _spatialize(scene: Any, options: argparse.Namespace) -> Task:
     settings = scene.omniaudio
+    _set(settings, options, ("seed", "max_sources", "width"))
+    if options.method is not None:
+        settings.place_method = options.method
+    if options.audio is not None:
+        settings.recording = str(options.audio.absolute())
+    return spatializing.start(scene, _clip_strip(scene, options))
+
+
+def _set(settings: Any, options: argparse.Namespace, numbers: Sequence[str]) -> None:
+    """Have the scene's settings be what the options say."""
     if options.folder is not None:
         settings.folder = str(options.folder.absolute())
     for name in ("bundle", "device"):
         if getattr(options, name) is not None:
             setattr(settings, name, getattr(options, name))
-    for name in ("seed", "takes", "cfg", "steps"):
+    for name in numbers:
         value = getattr(options, name)
         if value is None:
             continue
         known = settings.bl_rna.properties[name]
         if not known.hard_min <= value <= known.hard_max:
+            option = name.replace("_", "-")
             raise OptionError(
-                f"--{name} must be from {known.hard_min:g} to {known.hard_max:g}, found {value:g}"
+                f"--{option} must be from {known.hard_min:g} to {known.hard_max:g}, found {value:g}"
             )
         setattr(settings, name, value)
-        if name in ("cfg", "steps"):
-            setattr(settings, f"use_{name}", True)
-    strip = scene.sequence_editor.active_strip if scene.sequence_editor else None
-    if options.strip is not None:
-        strip, settings.source = _movie(scene, options.strip), "STRIP"
-    plan = generation.plan(scene, strip)
-    return runner.start(
-        f"sound for {plan.source.name}", scene, generation.steps(plan), generation.outputs(plan)
-    )
+
+
+def _clip_strip(scene: Any, options: argparse.Namespace) -> Any | None:
+    """The strip that is meant: the one that was named, else the active one."""
+    if options.strip is None:
+        return scene.sequence_editor.active_strip if scene.sequence_editor else None
+    scene.omniaudio.source = "STRIP"
+    return _movie(scene, options.strip)
 
 
 def _movie(scene: Any, name: str) -> Any:

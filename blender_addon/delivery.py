@@ -56,6 +56,11 @@ def request(
     picture: dict[str, Any] = {}
     if "overlay" in deliverables:
         made = takes.request_of(strip)
+        if made.projection == "flat":
+            raise OptionError(
+                f"{made.clip.name} is a flat picture, over which no energy is drawn here; leave "
+                f"the overlay out, or use the command line: omniaudio {made.KIND} --overlay"
+            )
         picture = {
             "clip": clips.existing(str(made.clip), "the take's clip"),
             "clip_start": made.start,

@@ -10,7 +10,7 @@ from typing import Any
 from omniaudio_studio.errors import OutputError
 from omniaudio_studio.jobs.deliver_request import DeliverRequest
 
-from . import clips, compat, delivery, generation, sources, strips, takes
+from . import attaching, clips, compat, delivery, sources, strips, takes
 from .jobs import Pause, Steps, Work, runner
 from .names import free_beside
 from .strips import Placement
@@ -67,7 +67,7 @@ def steps(made: Plan) -> Steps:
     mine.field, mine.objects = Path(made.request.field or wav).name, len(made.request.sources)
     key: str = mine.take
     yield Pause()
-    generation.attach_binaural(scene, key, Path(result["binaural"]))
+    attaching.attach_binaural(scene, key, Path(result["binaural"]))
     yield Pause()
     runner.undo_push("Place Objects in the Take")
     return "; ".join([wav.name, *result["warnings"]])

@@ -3,6 +3,8 @@
 Blender reads the annotations of these classes, so they must not be postponed.
 """
 
+import math
+
 import bpy
 from bpy.props import (
     BoolProperty,
@@ -14,7 +16,8 @@ from bpy.props import (
     StringProperty,
 )
 
-from . import catalogue, compat
+from . import catalogue, compat, placed_takes
+from .object_properties import ObjectSettings
 
 MAX_SEED = 2**31 - 1  # Blender's whole numbers end here
 RATES = [("48000", "48 kHz", ""), ("44100", "44.1 kHz", ""), ("96000", "96 kHz", "")]
@@ -62,8 +65,33 @@ class SceneSettings(bpy.types.PropertyGroup):
             ("eac", "Equi-angular cube map", ""),
             ("cubemap", "Cube map", ""),
             ("dual-fisheye", "Dual fisheye", ""),
+            ("flat", "Flat", "A usual camera's picture; what is outside of it stays black"),
         ],
         default="auto",
+    )
+    hfov: FloatProperty(
+        name="Field of view",
+        description="Of a flat picture: how wide its camera sees",
+        subtype="ANGLE",
+        min=math.radians(1.0),
+        max=math.radians(179.0),
+        default=math.radians(90.0),
+    )
+    camera_azimuth: FloatProperty(
+        name="Camera",
+        description="Where the middle of a flat picture is: positive is to the left of the front",
+        subtype="ANGLE",
+        min=-math.tau,
+        max=math.tau,
+        soft_min=-math.pi,
+        soft_max=math.pi,
+    )
+    camera_elevation: FloatProperty(
+        name="Elevation",
+        description="Where the middle of a flat picture is: positive is above the horizon",
+        subtype="ANGLE",
+        min=-math.pi / 2,
+        max=math.pi / 2,
     )
     stereo: EnumProperty(
         name="Stereo",
@@ -136,10 +164,80 @@ class SceneSettings(bpy.types.PropertyGroup):
     )
     mix: FloatProperty(
         name="Clip's own sound",
-        description="Gain of the clip's own sound, as a bed under what is generated",
+        description="Gain of the clip's own sound under what is generated",
         min=0.0,
         max=10.0,
         soft_max=1.0,
+    )
+    bed: EnumProperty(
+        name="Under it",
+        description="What of the clip's own sound lies under what is generated",
+        items=[
+            ("CLIP", "As recorded", "The recording, from everywhere"),
+            ("PLACED", "Placed sound", "A take of the clip's own sound, placed"),
+        ],
+        default="CLIP",
+    )
+    mix_field: StringProperty(
+        name="Placed sound",
+        description="Name of a placed take, or path of its file; the last one where it is empty",
+        search=placed_takes.search,
+        search_options={"SUGGESTION"},
+    )
+    duck: FloatProperty(
+        name="Ducking",
+        description="Decibels by which what is generated steps back while the clip's own sound is "
+        "heard",
+        min=0.0,
+        max=60.0,
+        soft_max=24.0,
+    )
+    front_view: EnumProperty(
+        name="Front view",
+        description="Where in the clip the model's view to the front looks; the sound's directions "
+        "stay those of the clip",
+        items=[
+            ("AHEAD", "Straight ahead", ""),
+            ("AUTO", "Automatic", "Where sound is likely, one choice for each shot"),
+            ("ANGLE", "Azimuth", "At an angle"),
+        ],
+        default="AHEAD",
+    )
+    front_azimuth: FloatProperty(
+        name="Azimuth",
+        description="Positive is to the left of the clip's centre",
+        subtype="ANGLE",
+        min=-math.tau,
+        max=math.tau,
+        soft_min=-math.pi,
+        soft_max=math.pi,
+    )
+    place_method: EnumProperty(
+        name="Directions",
+        description="Where the clip's own sound comes from",
+        items=[
+            ("automatic", "Automatic", "From what moves with the sound in the picture"),
+            ("learned", "Learned", "From the model's spatializer"),
+            ("given", "Objects", "From the objects that carry the clip's own sound"),
+        ],
+        default="automatic",
+    )
+    recording: StringProperty(
+        name="Recording",
+        description="Another recording of the same time; the clip's own sound where it is empty",
+        subtype="FILE_PATH",
+        options=compat.RELATIVE_PATH,
+    )
+    max_sources: IntProperty(
+        name="Sources", description="Most directions that are looked for", min=1, max=3, default=3
+    )
+    width: FloatProperty(
+        name="Width",
+        description="How much of what comes from nowhere in particular is spread around the "
+        "listener",
+        min=0.0,
+        max=1.0,
+        default=0.3,
     )
     yaw_from_world: BoolProperty(
         name="From the world",
@@ -151,10 +249,10 @@ class SceneSettings(bpy.types.PropertyGroup):
         description="Where the front of the sound is in the clip: positive is to the left of its "
         "centre",
         subtype="ANGLE",
-        soft_min=-3.14159265,
-        soft_max=3.14159265,
-        min=-6.2831853,
-        max=6.2831853,
+        min=-math.tau,
+        max=math.tau,
+        soft_min=-math.pi,
+        soft_max=math.pi,
     )
     shots: CollectionProperty(type=Shot)
     active_shot: IntProperty(name="Shot")
@@ -237,58 +335,12 @@ class StripSettings(bpy.types.PropertyGroup):
     field: StringProperty(
         name="Without objects", description="Name of the file beside it that has none"
     )
-
-
-class ObjectSettings(bpy.types.PropertyGroup):
-    """An object as a source of sound."""
-
-    is_source: BoolProperty(
-        name="Sound source", description="This object is heard in the sound field, where it is"
+    placed: StringProperty(
+        name="Placed", description="How the clip's own sound was placed; empty in other takes"
     )
-    file: StringProperty(
-        name="File",
-        description="What is heard; mixed to mono",
-        subtype="FILE_PATH",
-        options=compat.RELATIVE_PATH,
-    )
-    volume: FloatProperty(
-        name="Volume",
-        description="Gain at the reference distance; can be animated",
-        min=0.0,
-        max=100.0,
-        soft_max=2.0,
-        default=1.0,
-    )
-    start: IntProperty(
-        name="Start", description="Frame of the scene at which the file begins", default=1
-    )
-    loop: BoolProperty(name="Loop", description="Begin again at the end of the file")
-    use_distance: BoolProperty(
-        name="Distance",
-        description="What is farther away is quieter: inverse distance, clamped",
-        default=True,
-    )
-    reference: FloatProperty(
-        name="Reference",
-        description="Up to this distance the sound has its full volume",
-        subtype="DISTANCE",
-        min=0.001,
-        default=1.0,
-    )
-    rolloff: FloatProperty(
-        name="Attenuation",
-        description="How fast it gets quieter beyond the reference distance",
-        min=0.0,
-        soft_max=4.0,
-        default=1.0,
-    )
-    use_max_distance: BoolProperty(
-        name="Limit", description="Beyond this distance it gets no quieter"
-    )
-    max_distance: FloatProperty(name="Maximum", subtype="DISTANCE", min=0.001, default=100.0)
-    delay: BoolProperty(
-        name="Delay",
-        description="Sound takes its time to arrive, 343 m a second, with the Doppler effect",
+    directions: IntProperty(name="Sources", description="Directions that placed sound comes from")
+    confidence: FloatProperty(
+        name="Confidence", description="How surely placed sound and picture belong together"
     )
 
 

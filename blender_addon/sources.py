@@ -1,25 +1,21 @@
-"""Objects of a scene as sources of sound, as they are seen from the active camera.
-
-Their places are read frame by frame, so that parents, constraints and drivers count.
-"""
+"""Objects of a scene as sources of sound, as they are seen from the active camera."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import bpy
-from mathutils import Matrix, Vector
+from mathutils import Matrix
 
 from omniaudio_studio.errors import OptionError
 from omniaudio_studio.jobs.deliver_request import PlacedSource
 
+from . import marked
 from .clips import existing, scene_fps
 from .paths import Row, place_off, thinned
 from .strips import Placement
-from .sweep import frames_of
 
 # Of the distance: 0.17 degrees, or 0.03 dB. With the Doppler effect the pitch follows the path's
 # slope, and steps of it are heard sooner.
@@ -27,26 +23,8 @@ TOLERANCE, TOLERANCE_DELAYED = 3e-3, 2e-5
 
 
 def objects(scene: Any) -> list[Any]:
-    """The objects that are marked as sound sources and can be rendered.
-
-    One that is hidden from rendering is left out, unless that may be animated.
-    """
-    found: dict[Any, None] = {}
-    # A scene that was never looked at has no such tree yet, and nothing of it is left out.
-    layer = scene.view_layers[0].layer_collection
-    waiting = [(scene.collection, layer)]
-    while waiting:
-        collection, layer = waiting.pop(0)
-        if collection.hide_render or (layer is not None and layer.exclude):
-            continue
-        found |= dict.fromkeys(collection.objects)
-        below = {} if layer is None else {child.collection: child for child in layer.children}
-        waiting += [(child, below.get(child)) for child in collection.children]
-    return [
-        item
-        for item in found
-        if item.omniaudio.is_source and (not item.hide_render or item.animation_data is not None)
-    ]
+    """The objects that are marked as sound sources and can be rendered."""
+    return marked.objects(scene, "is_source")
 
 
 def check(scene: Any) -> None:
@@ -65,11 +43,8 @@ def check(scene: Any) -> None:
                 "object properties, or unmark it"
             )
         existing(item.omniaudio.file, f"the sound source {item.name}")
-    if found and scene.camera is None:
-        raise OptionError(
-            "objects are heard from the active camera, and the scene has none; add a camera and "
-            "make it active"
-        )
+    if found:
+        marked.need_camera(scene)
 
 
 def placed(scene: Any, place: Placement, field: Matrix) -> tuple[PlacedSource, ...]:
@@ -96,38 +71,15 @@ def placed(scene: Any, place: Placement, field: Matrix) -> tuple[PlacedSource, .
     fps = scene_fps(scene)
     into_field = field.transposed()
     paths: list[list[Row]] = [[] for _ in found]
-    with _evaluated(scene, found), closing(frames_of(scene, place.start, place.right)) as frames:
-        for frame, graph in frames:
-            ear = scene.camera.evaluated_get(graph).matrix_world.translation
-            for path, original in zip(paths, found, strict=True):
-                item = original.evaluated_get(graph)
-                away: Vector = into_field @ (item.matrix_world.translation - ear)
+    with closing(marked.followed(scene, found, place.start, place.right)) as frames:
+        for frame, seen in frames:
+            for path, (item, away) in zip(paths, seen, strict=True):
                 gain = 0.0 if item.hide_render else item.omniaudio.volume
-                path.append(((frame - place.start) / fps, *away, gain))
+                path.append(((frame - place.start) / fps, *(into_field @ away), gain))
     return tuple(
         _source(item, path, (item.omniaudio.start - place.start) / fps)
         for item, path in zip(found, paths, strict=True)
     )
-
-
-@contextmanager
-def _evaluated(scene: Any, items: list[Any]) -> Iterator[None]:
-    """Show objects meanwhile that are hidden from view: Blender does not follow those."""
-    layer = scene.view_layers[0]
-    hidden = [(item, item.hide_viewport, item.hide_get(view_layer=layer)) for item in items]
-    try:
-        for item, in_all, in_layer in hidden:
-            if in_all and item.library is None:
-                item.hide_viewport = False
-            if in_layer:
-                item.hide_set(False, view_layer=layer)
-        yield
-    finally:
-        for item, in_all, in_layer in hidden:
-            if in_all and item.library is None:
-                item.hide_viewport = True
-            if in_layer:
-                item.hide_set(True, view_layer=layer)
 
 
 def _source(item: Any, path: list[Row], start: float) -> PlacedSource:

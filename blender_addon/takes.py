@@ -18,6 +18,7 @@ import bpy
 from omniaudio_studio.errors import OmniAudioError, OptionError
 from omniaudio_studio.jobs.outputs import sidecar_path
 from omniaudio_studio.jobs.request import GenerateRequest
+from omniaudio_studio.jobs.spatialize_request import SpatializeRequest
 
 from . import compat
 from .clips import scene_fps
@@ -140,8 +141,8 @@ def generated(strip: Any) -> Path:
     return wav.with_name(strip.omniaudio.field) if strip.omniaudio.field else wav
 
 
-def request_of(strip: Any) -> GenerateRequest:
-    """What a take was generated from, as the sidecar beside its field tells.
+def request_of(strip: Any) -> GenerateRequest | SpatializeRequest:
+    """What a take was made from, as the sidecar beside its field tells.
 
     Raises
     ------
@@ -151,11 +152,12 @@ def request_of(strip: Any) -> GenerateRequest:
     sidecar = sidecar_path(generated(strip))
     try:
         data = json.loads(sidecar.read_text(encoding="utf-8"))
-        return GenerateRequest.from_dict(data["request"])
+        kind = SpatializeRequest if strip.omniaudio.placed else GenerateRequest
+        return kind.from_dict(data["request"])
     except (OSError, ValueError, KeyError, TypeError, OmniAudioError) as error:
         raise OptionError(
-            f"{sidecar} does not tell how the take was generated ({error}); put it back beside "
-            "the take, or generate anew"
+            f"{sidecar} does not tell how the take was made ({error}); put it back beside the "
+            "take, or make it anew"
         ) from error
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import bpy
+from mathutils import Matrix
 
 from omniaudio_studio.errors import OptionError, OutputError
 from omniaudio_studio.jobs.request import Segment
 
-from . import world
+from . import placed_takes, world
 from .clips import Source
 
 
@@ -84,6 +86,75 @@ def front(scene: Any, source: Source) -> float:
     if source.kind == "WORLD" and settings.yaw_from_world:
         return world.front_yaw(scene)
     return float(settings.yaw)
+
+
+def into_clip(scene: Any, source: Source) -> Matrix:
+    """The rotation (3 x 3) from the world's axes to those of the clip's sphere.
+
+    Beside a movie strip +X of the world is the front of the files; in a world it is what its
+    environment shows there.
+    """
+    if source.kind == "WORLD":
+        return world.lookup(scene)
+    return Matrix.Rotation(front(scene, source), 3, "Z")
+
+
+def length(scene: Any, source: Source, start: float, end: float | None) -> float:
+    """Seconds of a range of the clip, as `clip_range` gives it.
+
+    Where only the file knows how long the clip is, it is as long as it is seen.
+    """
+    if end is not None:
+        return end - start
+    count = source.content_frames
+    if count is None:
+        count = (source.right or scene.frame_end + 1) - round(source.content_start)
+    return count / source.fps - start
+
+
+def frames(scene: Any, source: Source, start: float, end: float | None) -> tuple[int, int]:
+    """The first frame of a range of the clip and the one after its last, trimmed away or not."""
+    first = round(source.content_start + start * source.fps)
+    count = round(length(scene, source, start, end) * source.fps)
+    return first, first + max(1, count)
+
+
+def picture(scene: Any) -> dict[str, Any]:
+    """How the sphere lies in the picture: fields that all requests have."""
+    settings = scene.omniaudio
+    fields: dict[str, Any] = {"projection": settings.projection, "stereo": settings.stereo}
+    if settings.projection == "flat":
+        fields["hfov"] = degrees(settings.hfov)
+        fields["camera"] = (degrees(settings.camera_azimuth), degrees(settings.camera_elevation))
+    return fields
+
+
+def degrees(angle: float) -> float:
+    """An angle as the user typed it, in degrees."""
+    return round(math.degrees(angle), 4)
+
+
+def front_view(scene: Any) -> float | str | None:
+    """Where the model's view to the front looks, as `GenerateRequest.front` has it."""
+    settings = scene.omniaudio
+    if settings.front_view == "ANGLE":
+        return degrees(settings.front_azimuth)
+    return "auto" if settings.front_view == "AUTO" else None
+
+
+def bed(scene: Any, source: Source) -> dict[str, Any]:
+    """What lies under what is generated: fields of a `GenerateRequest`.
+
+    Raises
+    ------
+    OptionError, MissingFileError
+        If placed sound is wanted, and there is none.
+    """
+    settings = scene.omniaudio
+    if not settings.mix:
+        return {}
+    placed = placed_takes.find(scene, source) if settings.bed == "PLACED" else None
+    return {"mix": plain(settings.mix), "mix_field": placed, "duck": plain(settings.duck)}
 
 
 def segments(scene: Any, source: Source) -> tuple[Segment, ...]:

@@ -1,4 +1,4 @@
-"""Generate and cancel, and what helps before it."""
+"""Generate, place the clip's own sound, cancel, and what helps before it."""
 
 import random
 from typing import Any
@@ -8,17 +8,14 @@ from bpy.props import StringProperty
 
 from omniaudio_studio.errors import OutputError
 
-from .. import clips, compat, generation, questions, wanted
+from .. import clips, compat, generation, questions, spatializing, wanted
 from ..jobs import Task, runner
 from ..properties import MAX_SEED
 from .base import Beside, OneLine, register_all, target, unregister_all
 
 
-class Generate(Beside, bpy.types.Operator):
-    """Generate the sound field of the 360 clip, beside Blender, and put it into the scene"""
-
-    bl_idname = "omniaudio.generate"
-    bl_label = "Generate Spatial Audio"
+class IntoFolder(Beside):
+    """Mixed into operators that make takes: they ask for a folder where there is none."""
 
     directory: StringProperty(
         name="Folder", description="Where takes go", subtype="DIR_PATH", options={"SKIP_SAVE"}
@@ -43,13 +40,31 @@ class Generate(Beside, bpy.types.Operator):
         scene, strip = target(context)
         if self.directory:
             scene.omniaudio.folder = self.directory
-        plan = generation.plan(scene, strip)
-        return runner.start(
-            f"sound for {plan.source.name}",
-            scene,
-            generation.steps(plan),
-            generation.outputs(plan),
-        )
+        return self.start(scene, strip)
+
+    def start(self, scene: Any, strip: Any | None) -> Task:
+        """Start the task; raises OmniAudioError."""
+        raise NotImplementedError
+
+
+class Generate(IntoFolder, bpy.types.Operator):
+    """Generate the sound field of the 360 clip, beside Blender, and put it into the scene"""
+
+    bl_idname = "omniaudio.generate"
+    bl_label = "Generate Spatial Audio"
+
+    def start(self, scene: Any, strip: Any | None) -> Task:
+        return generation.start(scene, strip)
+
+
+class PlaceOwnSound(IntoFolder, bpy.types.Operator):
+    """Give the clip's own sound its directions, beside Blender, and put it into the scene"""
+
+    bl_idname = "omniaudio.place_own_sound"
+    bl_label = "Place the Clip's Own Sound"
+
+    def start(self, scene: Any, strip: Any | None) -> Task:
+        return spatializing.start(scene, strip)
 
 
 class Cancel(bpy.types.Operator):
@@ -108,7 +123,7 @@ class MatchFps(OneLine, bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (Generate, Cancel, RollSeed, MatchFps)
+CLASSES = (Generate, PlaceOwnSound, Cancel, RollSeed, MatchFps)
 
 
 def register() -> None:

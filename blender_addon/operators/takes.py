@@ -55,7 +55,9 @@ class UseTakeSettings(OneLine, bpy.types.Operator):
         if strip is None:
             self.report({"ERROR"}, "that take is not in the scene any more")
             return {"CANCELLED"}
-        recall.use_settings(scene, strip)
+        left = recall.use_settings(scene, strip)
+        if left:
+            self.report({"INFO"}, left)
         return {"FINISHED"}
 
 

@@ -10,22 +10,27 @@ import bpy
 
 from omniaudio_studio.errors import OmniAudioError
 
-from .. import catalogue, clips, sources, takes, world
+from .. import catalogue, clips, hints, sources, takes, world
+from .. import own_sound as carriers
 from ..drawing import lines
 
 
-def source(layout: Any, scene: Any, strip: Any) -> clips.Source | None:
-    """Which clip is meant, or why there is none; returns it."""
-    settings = scene.omniaudio
-    layout.prop(settings, "source")
+def look_up(scene: Any, strip: Any) -> tuple[clips.Source | None, str]:
+    """Which clip is meant, or why there is none."""
     try:
-        found = clips.find(scene, strip)
+        return clips.find(scene, strip), ""
     except OmniAudioError as error:
-        lines(layout, str(error), "ERROR")
-        return None
+        return None, str(error)
+
+
+def source(layout: Any, scene: Any, found: clips.Source | None, problem: str) -> None:
+    """The clip that is meant, or why there is none."""
+    layout.prop(scene.omniaudio, "source")
+    if found is None:
+        lines(layout, problem, "ERROR")
+        return
     icon = "FILE_MOVIE" if found.kind == "STRIP" else "WORLD"
     layout.label(text=found.clip.name, icon=icon)
-    return found
 
 
 def sound(layout: Any, scene: Any) -> None:
@@ -44,7 +49,7 @@ def sound(layout: Any, scene: Any) -> None:
 
 
 def extent(layout: Any, scene: Any, found: clips.Source | None) -> None:
-    """Range, front and the clip's own sound, for the clip that is meant."""
+    """Range, front, front view and the clip's own sound, for the clip that is meant."""
     settings = scene.omniaudio
     by_hand = True
     layout.prop(settings, "range")
@@ -59,7 +64,36 @@ def extent(layout: Any, scene: Any, found: clips.Source | None) -> None:
             _world_front(layout, scene)
     if by_hand:
         layout.prop(settings, "yaw")
+    layout.prop(settings, "front_view")
+    if settings.front_view == "ANGLE":
+        layout.prop(settings, "front_azimuth")
     layout.prop(settings, "mix", slider=True)
+    column = layout.column()
+    column.enabled = settings.mix > 0.0
+    column.prop(settings, "bed")
+    if settings.bed == "PLACED":
+        column.prop(settings, "mix_field")
+    column.prop(settings, "duck")
+
+
+def own_sound(layout: Any, scene: Any) -> None:
+    """How the clip's own sound is placed."""
+    settings = scene.omniaudio
+    layout.prop(settings, "place_method")
+    layout.prop(settings, "recording")
+    if settings.place_method == "given":
+        _names(layout, carriers.objects(scene), "no object carries it", "PIVOT_CURSOR")
+        return
+    layout.prop(settings, "max_sources")
+    layout.prop(settings, "width", slider=True)
+
+
+def _names(layout: Any, items: list[Any], none: str, icon: str) -> None:
+    """Objects by name, or that there are none."""
+    for item in items:
+        layout.label(text=item.name, icon=icon)
+    if not items:
+        layout.label(text=none)
 
 
 def _world_front(layout: Any, scene: Any) -> None:
@@ -98,6 +132,9 @@ def output(layout: Any, scene: Any) -> None:
     field.prop(settings, "loudness", text="LUFS")
     layout.prop(settings, "device")
     layout.prop(settings, "projection")
+    if settings.projection == "flat":
+        for name in ("hfov", "camera_azimuth", "camera_elevation"):
+            layout.prop(settings, name)
     layout.prop(settings, "stereo")
 
 
@@ -172,8 +209,13 @@ def take_details(layout: Any, scene: Any, take: takes.Take) -> None:
         return
     mine = strip.omniaudio
     column = layout.column(align=True)
-    column.label(text=f"{mine.bundle}, seed {mine.seed}, CFG {mine.cfg:g}, {mine.steps} steps")
-    column.label(text=f"made on {mine.provider}")
+    if mine.placed:
+        sure = "" if mine.placed == "given" else f", confidence {100 * mine.confidence:.0f} %"
+        column.label(text=f"the clip's own sound, placed: {mine.placed}")
+        column.label(text=f"sources: {mine.directions}{sure}")
+    else:
+        column.label(text=f"{mine.bundle}, seed {mine.seed}, CFG {mine.cfg:g}, {mine.steps} steps")
+        column.label(text=f"made on {mine.provider}")
     if mine.yaw:
         column.label(text=f"its front is at {math.degrees(mine.yaw):+.1f} degrees of the clip")
     if mine.objects:
@@ -184,9 +226,11 @@ def take_details(layout: Any, scene: Any, take: takes.Take) -> None:
 
 
 def scene_objects(layout: Any, scene: Any) -> None:
-    """The objects that are heard, and what to do with them."""
+    """The objects that are heard, and what to do with them; those that are hints."""
     for item in sources.objects(scene):
         layout.label(text=item.name, icon="SPEAKER")
+    for item in hints.objects(scene):
+        layout.label(text=f"{item.name} (hint)", icon="TRACKER")
     row = layout.row(align=True)
     row.operator("omniaudio.convert_speakers", icon="OUTLINER_OB_SPEAKER")
     row.operator("omniaudio.place_objects", text="Place in the Take", icon="EMPTY_AXIS")
@@ -212,3 +256,26 @@ def sound_object(layout: Any, item: Any) -> None:
         field = row.row()
         field.enabled = mine.use_max_distance
         field.prop(mine, "max_distance", text="")
+
+
+def own_sound_object(layout: Any, item: Any) -> None:
+    """An object as a place that the clip's own sound comes from."""
+    mine = item.omniaudio
+    layout.prop(mine, "carries_sound")
+    column = layout.column()
+    column.active = mine.carries_sound
+    column.prop(mine, "share", slider=True)
+    column.prop(mine, "stem")
+
+
+def hint_object(layout: Any, item: Any) -> None:
+    """An object as a direction that what is generated is pulled to."""
+    mine = item.omniaudio
+    layout.prop(mine, "is_hint")
+    column = layout.column()
+    column.active = mine.is_hint
+    column.prop(mine, "strength", slider=True)
+    column.prop(mine, "hint_range")
+    if mine.hint_range == "FRAMES":
+        column.prop(mine, "hint_first")
+        column.prop(mine, "hint_last")

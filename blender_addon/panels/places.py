@@ -16,10 +16,15 @@ Draw = Callable[[Any, Any, Any], None]
 
 
 def _main(layout: Any, scene: Any, strip: Any) -> None:
-    status.draw(layout, scene)
-    found = boxes.source(layout, scene, strip)
+    found, problem = boxes.look_up(scene, strip)
+    status.draw(layout, scene, found)
+    boxes.source(layout, scene, found, problem)
     boxes.sound(layout, scene)
     boxes.extent(layout, scene, found)
+
+
+def _own_sound(layout: Any, scene: Any, strip: Any) -> None:
+    boxes.own_sound(layout, scene)
 
 
 def _shots(layout: Any, scene: Any, strip: Any) -> None:
@@ -97,9 +102,10 @@ def _panel(
 
 SUB_PANELS: tuple[tuple[str, str, Draw, bool], ...] = (
     ("takes", "Takes", _takes, False),
+    ("own", "The Clip's Own Sound", _own_sound, True),
     ("listen", "Preview with the View", _listen, False),
     ("shots", "Shots", _shots, True),
-    ("objects", "Objects as Sources", _objects, True),
+    ("objects", "Objects", _objects, True),
     ("output", "Output", _output, True),
 )
 
@@ -129,8 +135,16 @@ def _properties(context: str) -> dict[str, str]:
     }
 
 
-def _draw_object(layout: Any, scene: Any, strip: Any) -> None:
-    boxes.sound_object(layout, bpy.context.object)
+def _object_panel(name: str, label: str, draw_it: Callable[[Any, Any], None]) -> type:
+    """A panel about the active object."""
+    return _panel(
+        f"OMNIAUDIO_PT_{name}",
+        label,
+        _properties("object"),
+        lambda layout, scene, strip: draw_it(layout, bpy.context.object),
+        closed=True,
+        seen=lambda context: context.object is not None,
+    )
 
 
 CLASSES: tuple[type, ...] = (
@@ -146,14 +160,9 @@ CLASSES: tuple[type, ...] = (
         _strip,
         seen=_heard_strip,
     ),
-    _panel(
-        "OMNIAUDIO_PT_object",
-        "Sound Source",
-        _properties("object"),
-        _draw_object,
-        closed=True,
-        seen=lambda context: context.object is not None,
-    ),
+    _object_panel("object", "Sound Source", boxes.sound_object),
+    _object_panel("object_own", "The Clip's Own Sound", boxes.own_sound_object),
+    _object_panel("object_hint", "Hint for Generating", boxes.hint_object),
 )
 
 

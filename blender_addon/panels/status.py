@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import compat
+from .. import compat, spatializing
+from ..clips import Source
 from ..drawing import lines
 from ..jobs import ADVICE, DONE, FAILED, Task, runner
 
 
-def draw(layout: Any, scene: Any) -> None:
-    """Generate or Cancel, the bar with its estimate, and the last message."""
+def draw(layout: Any, scene: Any, clip: Source | None) -> None:
+    """Generate, place or cancel, the bar with its estimate, and the last message.
+
+    ``clip`` is the one that is meant, where there is one.
+    """
     task = runner.of_scene(scene)
     if task is not None and task.running:
         _draw_running(layout, task)
@@ -18,6 +22,12 @@ def draw(layout: Any, scene: Any) -> None:
     row = layout.row()
     row.scale_y = 1.5
     row.operator("omniaudio.generate", icon="SPEAKER")
+    refused = "" if clip is None else spatializing.refusal(scene, clip.clip)
+    row = layout.row()
+    row.enabled = not refused
+    row.operator("omniaudio.place_own_sound", icon="PIVOT_CURSOR")
+    if refused:
+        lines(layout, refused, "INFO")
     if runner.blocked:
         lines(layout, ADVICE, "ERROR", alert=True)
         layout.operator("omniaudio.try_again", icon="FILE_REFRESH")

@@ -69,7 +69,7 @@ def test_every_panel_draws_without_anything_there(
     blender: Any, draw: Callable[[str], list[str]], place: str
 ) -> None:
     names = [name for name in dir(blender.types) if name.startswith(f"OMNIAUDIO_PT_{place}")]
-    assert len(names) == 6
+    assert len(names) == 7
     for name in names:
         assert draw(name), name
 
@@ -86,7 +86,17 @@ def test_the_main_panel_shows_the_clip_and_the_settings(
     scene.omniaudio.range = "FRAMES"
     said = draw("OMNIAUDIO_PT_sequencer")
     assert DEMO.name in said
-    for name in ("bundle", "use_cfg", "seed", "use_steps", "takes", "range", "yaw", "mix"):
+    for name in (
+        "bundle",
+        "use_cfg",
+        "seed",
+        "use_steps",
+        "takes",
+        "range",
+        "yaw",
+        "front_view",
+        "mix",
+    ):
         assert name in said
     assert {"first_frame", "last_frame"} <= set(said)
 
