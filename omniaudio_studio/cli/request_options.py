@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from omniaudio_studio.errors import OptionError
-from omniaudio_studio.jobs.request import DEVICES, PROJECTIONS, STEREO_LAYOUTS, SUBTYPES
+from omniaudio_studio.jobs.hint_files import hint_from_text, read_hints
+from omniaudio_studio.jobs.request import DEVICES, PROJECTIONS, STEREO_LAYOUTS, SUBTYPES, Hint
 
 
 def _or(choices: Sequence[str]) -> str:
@@ -46,6 +48,29 @@ Yaw = Annotated[
 ]
 Mix = Annotated[
     float | None, typer.Option(help="Gain of the camera's own sound under the field (0).")
+]
+MixField = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FIELD.wav",
+        help="The camera's own sound as a field (see spatialize), mixed in place of the bed in W.",
+    ),
+]
+Duck = Annotated[
+    float | None,
+    typer.Option(metavar="DB", help="How far the field steps back under the camera's own sound."),
+]
+HintList = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--hint",
+        metavar="START,END,AZ,EL[,STRENGTH]",
+        help="Pull the field to a direction for some seconds (strength 0 to 1: 0.5); may repeat.",
+    ),
+]
+HintFile = Annotated[
+    Path | None,
+    typer.Option("--hints", metavar="FILE", help="Hints from a JSON list, or CSV lines as above."),
 ]
 Loudness = Annotated[
     float | None, typer.Option(help="Integrated loudness to reach, LUFS; else level is kept.")
@@ -95,3 +120,10 @@ def direction(name: str, text: str) -> tuple[float, float]:
             f"found {text!r}"
         ) from None
     return azimuth, elevation
+
+
+def hints(texts: Sequence[str] | None, file: Path | None) -> tuple[Hint, ...] | None:
+    """All hints of ``--hint`` and ``--hints``; None where there are none."""
+    given_here = tuple(hint_from_text(text) for text in texts or ())
+    from_file = () if file is None else read_hints(file)
+    return given_here + from_file or None
