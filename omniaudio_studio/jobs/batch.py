@@ -176,6 +176,11 @@ def _names(clip: Path) -> Iterator[str]:
 def _check_same(job: Job, values: Mapping[str, Any]) -> None:
     """Refuse other options for a clip that is in the queue already."""
     wanted = absolute(GenerateRequest(job.request.clip, job.request.output, **values).validate())
+    if not isinstance(job.request, GenerateRequest):
+        raise OptionError(
+            f"{job.request.clip.name} is in the queue to have its own sound placed; choose another "
+            "folder"
+        )
     # Shots may have been found for it, which is no option that differs.
     have = replace(job.request, segments=())
     if have == wanted:

@@ -10,9 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from omniaudio_studio.jobs.queue import Speed
-from omniaudio_studio.jobs.request import GenerateRequest
+from omniaudio_studio.jobs.queued_request import QueuedRequest, model_of, take_count
+from omniaudio_studio.jobs.spatialize_request import SpatializeRequest
 
-ENGINE_STAGES = ("loading", "frames", "sampling", "decoding")
+ENGINE_STAGES = ("loading", "frames", "picture", "sampling", "decoding")
+_PLACED = "|spatialize|"  # kinds of work begin with it where a recording is placed
 _MEMORY = 4  # jobs: the history forgets at this pace
 _TYPICAL_SECONDS = 60.0  # a clip of unknown length
 
@@ -24,7 +26,7 @@ class JobProgress:
     Parameters
     ----------
     stage
-        "starting", "loading", "frames", "sampling", "decoding", "overlay" or "finishing".
+        "starting", one of `ENGINE_STAGES`, "overlay" or "finishing".
     fraction
         0 to 1 over everything; never falls.
     eta
@@ -55,8 +57,10 @@ class Expected:
 _GUESS = Speed("", "", loading=2.0, sound=0.3, overlay=0.3, finishing=0.02)
 
 
-def kind_of(request: GenerateRequest) -> str:
+def kind_of(request: QueuedRequest) -> str:
     """Requests of one kind take equally long per second of clip."""
+    if isinstance(request, SpatializeRequest):
+        return "|".join((_PLACED + request.method, model_of(request) or "", request.device))
     parts = (
         request.bundle,
         request.steps,
@@ -76,7 +80,7 @@ class History:
         self._speeds = {speed.kind: speed for speed in speeds}
 
     def expected(
-        self, request: GenerateRequest, seconds: float | None, *, warm: bool = False
+        self, request: QueuedRequest, seconds: float | None, *, warm: bool = False
     ) -> Expected:
         """What a job should take.
 
@@ -94,8 +98,9 @@ class History:
         overlay = 0.0
         if "overlay" in request.deliverables:
             per_second = _GUESS.overlay if speed.overlay is None else speed.overlay
-            overlay = (per_second or 0.0) * length * request.takes
+            overlay = (per_second or 0.0) * length * take_count(request)
         loading = _GUESS.loading if speed.loading is None else speed.loading
+        warm = warm or model_of(request) is None
         return Expected(
             loading=0.0 if warm else loading or 0.0,
             sound=speed.sound * length,
@@ -127,13 +132,21 @@ class History:
         self._speeds[measured.kind] = measured
         return measured
 
-    def _nearest(self, request: GenerateRequest) -> Speed | None:
-        """The same kind; else the latest of the same bundle; else the latest of all."""
-        same = self._speeds.get(kind_of(request))
+    def _nearest(self, request: QueuedRequest) -> Speed | None:
+        """The same kind; else the latest of the same bundle; else the latest of all.
+
+        Placing a recording says nothing about generating, and the other way round.
+        """
+        wanted = kind_of(request)
+        same = self._speeds.get(wanted)
         if same is not None:
             return same
-        latest = list(self._speeds.values())
-        of_bundle = [speed for speed in latest if speed.bundle == request.bundle]
+        placed = wanted.startswith(_PLACED)
+        latest = [s for s in self._speeds.values() if s.kind.startswith(_PLACED) == placed]
+        if placed:  # directions that are given and those that are found differ most
+            method = wanted[: wanted.index("|", len(_PLACED)) + 1]
+            latest = [speed for speed in latest if speed.kind.startswith(method)]
+        of_bundle = [speed for speed in latest if speed.bundle == (model_of(request) or "")]
         found = of_bundle or latest
         return found[-1] if found else None
 
@@ -152,9 +165,10 @@ class JobClock:
     """
 
     def __init__(
-        self, request: GenerateRequest, expected: Expected, *, warm: bool, now: float
+        self, request: QueuedRequest, expected: Expected, *, warm: bool, now: float
     ) -> None:
         self.request, self.expected, self.warm = request, expected, warm
+        self._takes = take_count(request)
         self.seconds: float | None = None  # of the clip, once told
         self._begun = now
         self._marks: dict[str, float] = {}
@@ -178,13 +192,13 @@ class JobClock:
         if stage != self._stage:
             self._stage, self._stage_begun = stage, now
         self._share, self._eta = share, eta
-        if share < 1.0:
+        if share < 1.0 or stage == "picture":  # what was seen there is used in the next stage
             return
         self._marks[f"{part} end"] = now
         if part == "overlay":
             self._drawn, self._share = self._drawn + 1, 0.0
-        drawn = self._drawn if "overlay" in self.request.deliverables else self.request.takes
-        if drawn >= self.request.takes:
+        drawn = self._drawn if "overlay" in self.request.deliverables else self._takes
+        if drawn >= self._takes:
             self._stage, self._stage_begun = "finishing", now
 
     def progress(self, now: float) -> JobProgress:
@@ -199,7 +213,7 @@ class JobClock:
             rest = expected.overlay + expected.finishing
             left = (expected.sound * (1 - self._share) if self._eta is None else self._eta) + rest
         elif self._stage == "overlay":
-            takes = self.request.takes
+            takes = self._takes
             drawn = min(self._drawn, takes - 1)
             share = (drawn + self._share) / takes
             done = expected.loading + expected.sound + expected.overlay * share
@@ -223,11 +237,11 @@ class JobClock:
         drawn = self._marks.get("overlay end")
         overlay = None
         if drawn is not None:
-            overlay = (drawn - self._marks["overlay"]) / (self.seconds * self.request.takes)
+            overlay = (drawn - self._marks["overlay"]) / (self.seconds * self._takes)
         return Speed(
             kind=kind_of(self.request),
-            bundle=self.request.bundle,
-            loading=None if self.warm else begun - self._begun,
+            bundle=model_of(self.request) or "",
+            loading=None if self.warm or model_of(self.request) is None else begun - self._begun,
             sound=(ended - begun) / self.seconds,
             overlay=overlay,
             finishing=(now - (drawn or ended)) / self.seconds,

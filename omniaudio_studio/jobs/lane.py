@@ -14,6 +14,7 @@ from omniaudio_studio.jobs.estimate import Expected, JobClock
 from omniaudio_studio.jobs.processes import process_mark
 from omniaudio_studio.jobs.protocol import Event
 from omniaudio_studio.jobs.queue import Job
+from omniaudio_studio.jobs.queued_request import QueuedRequest, model_of
 
 LOG_BYTES = 4 << 20  # beyond that a log begins anew
 _FROM_OUTSIDE = (-9, -15, -2)  # a worker that somebody killed says nothing about the installation
@@ -102,8 +103,12 @@ class Lane:
         self._sent = self._ready and self._client.alive
         self._name = self._client.submit(job.request)
         self.job, self.cancelled_at, self.charged = job, None, False
-        warm = self.warm == job.request.bundle
+        warm = self.is_warm_for(job.request)
         self.clock = JobClock(job.request, expected, warm=warm, now=time.monotonic())
+
+    def is_warm_for(self, request: QueuedRequest) -> bool:
+        """Whether the worker has loaded what a request needs."""
+        return model_of(request) in (None, self.warm)
 
     def cancel(self) -> None:
         """Tell the worker to stop its job."""

@@ -19,7 +19,7 @@ from typing import Any
 from omniaudio_studio.errors import OptionError
 from omniaudio_studio.jobs.outputs import all_outputs
 from omniaudio_studio.jobs.queue_file import QueueFile
-from omniaudio_studio.jobs.request import GenerateRequest
+from omniaudio_studio.jobs.queued_request import QueuedRequest, read_request, with_absolute_paths
 
 _FINEST = 1e-6  # between two places; below it they are numbered anew
 
@@ -69,13 +69,13 @@ class Job:
     error, error_kind
         One line and the error's class, where it failed.
     result
-        `RunResult.as_dict()` where it is done.
+        `RunResult.as_dict()` or `SpatializeResult.as_dict()` where it is done.
     """
 
     id: int
     order: float
     state: JobState
-    request: GenerateRequest
+    request: QueuedRequest
     label: str
     clip_seconds: float | None = None
     round: int = 1
@@ -194,7 +194,7 @@ class JobQueue:
 
     def add(
         self,
-        requests: Iterable[GenerateRequest],
+        requests: Iterable[QueuedRequest],
         *,
         clip_seconds: float | Sequence[float | None] | None = None,
     ) -> list[int]:
@@ -232,11 +232,12 @@ class JobQueue:
             ids = []
             for number, (request, seconds) in enumerate(zip(wanted, lengths, strict=True), 1):
                 cursor = database.execute(
-                    "INSERT INTO jobs (place, state, request, device, label, clip_seconds, round,"
-                    " created) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO jobs (place, state, kind, request, device, label, clip_seconds,"
+                    " round, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         place + number,
                         JobState.QUEUED,
+                        request.KIND,
                         request.to_json(),
                         request.device,
                         request.clip.name,
@@ -499,7 +500,7 @@ class JobQueue:
         if known is not None and known[0] == key:
             return known[1]
         try:
-            request = GenerateRequest.from_json(row["request"])
+            request = read_request(row["kind"], row["request"])
         except OptionError as error:
             self.unreadable[row["id"]] = str(error)
             return None
@@ -527,7 +528,7 @@ class JobQueue:
         return job
 
     @staticmethod
-    def _check_free(wanted: Sequence[GenerateRequest], others: Sequence[Job]) -> None:
+    def _check_free(wanted: Sequence[QueuedRequest], others: Sequence[Job]) -> None:
         """Refuse two jobs that would write one file."""
         # As names of one file on systems that fold case.
         taken = {str(path).casefold() for job in others for path in all_outputs(job.request)}
@@ -539,20 +540,14 @@ class JobQueue:
                 taken.add(key)
 
 
-def absolute(request: GenerateRequest) -> GenerateRequest:
+def absolute(request: QueuedRequest) -> QueuedRequest:
     """The same request, meant from any folder."""
     bundle = request.bundle
     path = Path(bundle)
     # As `bundles.discovery` tells a path from a name.
     if path.name != bundle or path.suffix.lower() == ".zip" or (path / "bundle.json").is_file():
         bundle = str(path.absolute())
-    return replace(
-        request,
-        clip=request.clip.absolute(),
-        output=request.output.absolute(),
-        base_take=None if request.base_take is None else request.base_take.absolute(),
-        bundle=bundle,
-    )
+    return replace(with_absolute_paths(request), bundle=bundle)
 
 
 def _between(low: float | None, high: float | None, count: int) -> list[float] | None:

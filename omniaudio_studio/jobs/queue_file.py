@@ -22,6 +22,7 @@ CREATE TABLE jobs (
     id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given twice
     place REAL NOT NULL,
     state TEXT NOT NULL,
+    kind TEXT NOT NULL DEFAULT 'generate',
     request TEXT NOT NULL,
     device TEXT NOT NULL,
     label TEXT NOT NULL,
@@ -154,6 +155,7 @@ class QueueFile:
                 f"the queue {self.path} has version {version}, this program reads {VERSION}; use "
                 "the version of OmniAudio Studio that wrote it"
             )
+        self._add_kind(connection)
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
             raise OutputError(
@@ -163,6 +165,24 @@ class QueueFile:
         connection.execute("PRAGMA journal_mode = WAL")
         # A power cut takes nothing that was reported as kept.
         connection.execute("PRAGMA synchronous = FULL")
+
+    @staticmethod
+    def _add_kind(connection: sqlite3.Connection) -> None:
+        """Files of before recordings could be placed: all that they hold is to be generated.
+
+        The version stays: programs of that time pass over requests that they cannot read.
+        """
+
+        def has_kind() -> bool:
+            columns = connection.execute("PRAGMA table_info(jobs)").fetchall()
+            return any(column[1] == "kind" for column in columns)
+
+        if has_kind():
+            return
+        connection.execute("BEGIN IMMEDIATE")
+        if not has_kind():  # nobody else was quicker
+            connection.execute("ALTER TABLE jobs ADD COLUMN kind TEXT NOT NULL DEFAULT 'generate'")
+        connection.execute("COMMIT")
 
     @staticmethod
     def _is_new(connection: sqlite3.Connection) -> bool:

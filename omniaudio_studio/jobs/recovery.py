@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from omniaudio_studio.files import file_sha256
-from omniaudio_studio.jobs.outputs import TakeFiles, all_outputs, take_files
-from omniaudio_studio.jobs.request import GenerateRequest
+from omniaudio_studio.jobs.outputs import TakeFiles, all_outputs, single_files, take_files
+from omniaudio_studio.jobs.queued_request import QueuedRequest, with_absolute_paths
+from omniaudio_studio.jobs.spatialize_request import SpatializeRequest
 from omniaudio_studio.jobs.staging import PART, WHOLE, finish
 
 _CLOCK_SECONDS = 3.0  # coarse timestamps of some file systems
@@ -23,7 +25,7 @@ _PROBE = re.compile(rf"\.[0-9a-f]{{12}}{re.escape(PART)}")  # see `files.check_o
 
 
 def settle(
-    request: GenerateRequest, temporary: Path | None, started: float | None
+    request: QueuedRequest, temporary: Path | None, started: float | None
 ) -> dict[str, Any] | None:
     """End what an interrupted job has left.
 
@@ -39,8 +41,8 @@ def settle(
     Returns
     -------
     dict or None
-        The result, as of `RunResult.as_dict`, if all its outputs are there. None if it has to be
-        done again; then nothing of it is left.
+        The result, as of `RunResult.as_dict` or `SpatializeResult.as_dict`, if all its outputs are
+        there. None if it has to be done again; then nothing of it is left.
 
     Raises
     ------
@@ -56,7 +58,7 @@ def settle(
     return _result(request, since if request.overwrite else None)
 
 
-def _leftovers(request: GenerateRequest, temporary: Path | None, since: float) -> list[Path]:
+def _leftovers(request: QueuedRequest, temporary: Path | None, since: float) -> list[Path]:
     """Its temporary folders: the one that was told, and any that was made before it was."""
     found = set()
     if temporary is not None and temporary.suffix == PART:
@@ -86,38 +88,52 @@ def _remove_probes(folder: Path, since: float) -> None:
                     path.unlink()
 
 
-def _result(request: GenerateRequest, since: float | None) -> dict[str, Any] | None:
+def _result(request: QueuedRequest, since: float | None) -> dict[str, Any] | None:
+    if isinstance(request, SpatializeRequest):
+        files = single_files(request)
+        sidecar = _sidecar(files, request, since)
+        return None if sidecar is None else _read(partial(_placed, files, sidecar))
     takes, sidecar = [], None
     for index, files in enumerate(take_files(request)):
-        try:
-            if since is not None and files.sidecar.stat().st_mtime < since:
-                return None
-            sidecar = json.loads(files.sidecar.read_text(encoding="utf-8"))
-            if not _describes(sidecar, request.for_take(index)):
-                return None
-            if not all(path.is_file() for path in files.all()):
-                return None
-            if file_sha256(files.wav) != sidecar["output"]["sha256"]:
-                return None
-            takes.append(_take(files, sidecar))
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        sidecar = _sidecar(files, request.for_take(index), since)
+        take = None if sidecar is None else _read(partial(_take, files, sidecar))
+        if take is None:
             return None
+        takes.append(take)
     assert sidecar is not None
+    return _read(lambda: _whole(takes, sidecar))
+
+
+def _sidecar(
+    files: TakeFiles, request: QueuedRequest, since: float | None
+) -> dict[str, Any] | None:
+    """The sidecar of a sound that is whole and what the request makes; else None."""
+
+    def look() -> dict[str, Any] | None:
+        if since is not None and files.sidecar.stat().st_mtime < since:
+            return None
+        sidecar: dict[str, Any] = json.loads(files.sidecar.read_text(encoding="utf-8"))
+        whole = (
+            _describes(sidecar, request)
+            and all(path.is_file() for path in files.all())
+            and file_sha256(files.wav) == sidecar["output"]["sha256"]
+        )
+        return sidecar if whole else None
+
+    return _read(look)
+
+
+def _read(look: Callable[[], dict[str, Any] | None]) -> dict[str, Any] | None:
+    """What a look at files gives; None where they are not there or hold something else."""
     try:
-        return _whole(takes, sidecar)
-    except (ValueError, KeyError, TypeError):
+        return look()
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
-def _describes(sidecar: Any, request: GenerateRequest) -> bool:
+def _describes(sidecar: Any, request: QueuedRequest) -> bool:
     """Whether a sidecar is of this very request."""
-    wanted = replace(
-        request,
-        clip=request.clip.absolute(),
-        output=request.output.absolute(),
-        base_take=None if request.base_take is None else request.base_take.absolute(),
-    ).as_dict()
-    found = dict(sidecar["request"])
+    wanted, found = with_absolute_paths(request).as_dict(), dict(sidecar["request"])
     # A name and the folder that it was found in are the same bundle.
     bundles = {_bundle_name(data.pop("bundle")) for data in (wanted, found)}
     return found == wanted and len(bundles) == 1
@@ -128,17 +144,36 @@ def _bundle_name(text: str) -> str:
     return path.parent.name if path.name == "bundle.json" else path.name
 
 
+def _paths(files: TakeFiles) -> dict[str, str | None]:
+    """A result's paths, as text."""
+    return {name: None if path is None else str(path) for name, path in vars(files).items()}
+
+
 def _take(files: TakeFiles, sidecar: dict[str, Any]) -> dict[str, Any]:
     return {
-        "wav": str(files.wav),
-        "sidecar": str(files.sidecar),
-        "binaural": None if files.binaural is None else str(files.binaural),
-        "overlay": None if files.overlay is None else str(files.overlay),
-        "plot": None if files.plot is None else str(files.plot),
+        **_paths(files),
         "seed": sidecar["request"]["seed"],
         "samples": sidecar["output"]["samples"],
         "sha256": sidecar["output"]["sha256"],
         "gain_db": sidecar["output"]["gain_db"],
+    }
+
+
+def _placed(files: TakeFiles, sidecar: dict[str, Any]) -> dict[str, Any]:
+    output = sidecar["output"]
+    return {
+        "kind": SpatializeRequest.KIND,
+        **_paths(files),
+        "samples": output["samples"],
+        "rate": output["rate"],
+        "sha256": output["sha256"],
+        "method": sidecar["request"]["method"],
+        "sources": sidecar["sources"],
+        "confidence": sidecar["confidence"],
+        "peak": output["peak"],
+        "duration": output["samples"] / output["rate"],
+        "seconds": sidecar["seconds"],
+        "warnings": list(sidecar["warnings"]),
     }
 
 

@@ -22,6 +22,7 @@ from omniaudio_studio.jobs.lane import Hiring, Lane
 from omniaudio_studio.jobs.processes import Lease, same_process
 from omniaudio_studio.jobs.protocol import Event
 from omniaudio_studio.jobs.queue import Job, JobQueue, JobState
+from omniaudio_studio.jobs.queued_request import model_of
 from omniaudio_studio.jobs.recovery import settle
 
 MAX_DEATHS = 2  # of workers under one job; then it fails
@@ -278,7 +279,7 @@ class QueueRunner:
             if not self.queue.begin(job.id, worker):
                 continue
             begun = self.queue.get(job.id) or job
-            warm = lane.warm == job.request.bundle
+            warm = lane.is_warm_for(job.request)
             try:
                 expected = self._history.expected(job.request, job.seconds, warm=warm)
                 lane.hand_over(begun, expected)
@@ -388,7 +389,7 @@ class QueueRunner:
         if event.kind == protocol.STARTED:
             folder = Path(data["temporary"])
             self._note(lambda: self.queue.note(job_.id, temporary=folder))
-            lane.warm = job_.request.bundle
+            lane.warm = model_of(job_.request) or lane.warm
             return [{"event": "started", "id": job_.id}]
         if event.kind == protocol.PROGRESS:
             clock.heard(data["stage"], data["done"], data["total"], data["eta"], now)
@@ -402,7 +403,7 @@ class QueueRunner:
         charged = lane.charged
         lane.over()
         if event.kind == protocol.DONE:
-            self._learn_auto(lane, data["result"]["provider"])
+            self._learn_auto(lane, data["result"].get("provider", ""))
             measured = clock.measured(now)
             if measured is not None:
                 speed = self._history.learn(measured)

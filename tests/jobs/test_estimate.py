@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from omniaudio_studio.jobs.estimate import Expected, History, JobClock, kind_of
 from omniaudio_studio.jobs.queue import Speed
 from omniaudio_studio.jobs.request import GenerateRequest
+from omniaudio_studio.jobs.spatialize_request import SpatializeRequest
 
 PLAIN = GenerateRequest(Path("clip.mp4"), Path("out.wav"))
 WITH_OVERLAYS = GenerateRequest(
@@ -125,3 +126,39 @@ def test_history_follows_a_machine_that_changes() -> None:
     assert learned.sound == pytest.approx(3.0, abs=0.02)
     # A warm job says nothing about loading; a first overlay is taken as it is.
     assert (learned.loading, learned.overlay) == (4.0, pytest.approx(0.4))
+
+
+def test_placing_and_generating_are_estimated_apart() -> None:
+    placing = SpatializeRequest(Path("clip.mp4"), Path("out.wav"))
+    generated = Speed("starter|x", "starter", loading=3.0, sound=2.0, overlay=None, finishing=0.1)
+    history = History([generated])
+    assert not history.expected(placing, 10.0).measured
+    assert history.expected(placing, 10.0).loading == 0.0  # no model is needed
+    learned = SpatializeRequest(Path("clip.mp4"), Path("out.wav"), method="learned")
+    assert history.expected(learned, 10.0).loading > 0.0
+    history.learn(Speed(kind_of(placing), "", None, sound=0.2, overlay=None, finishing=0.01))
+    expected = history.expected(placing, 10.0)
+    assert expected.measured
+    assert expected.whole == pytest.approx(2.1)
+    assert history.expected(PLAIN, 10.0).sound == pytest.approx(20.0)
+    # How long directions take that are found says nothing about those that are given.
+    assert not history.expected(learned, 10.0).measured
+
+
+def test_what_was_seen_is_not_the_end_of_a_placing() -> None:
+    placing = SpatializeRequest(Path("clip.mp4"), Path("out.wav"))
+    one = JobClock(placing, Expected(0.0, 8.0, 0.0, 2.0), warm=True, now=0.0)
+    one.heard("picture", 0.0, 10.0, None, 0.0)
+    one.heard("picture", 5.0, 10.0, 4.0, 4.0)
+    assert one.progress(4.0).fraction == pytest.approx(0.4)
+    one.heard("picture", 10.0, 10.0, 0.0, 8.0)
+    seen = one.progress(8.0)
+    assert (seen.stage, seen.fraction) == ("picture", pytest.approx(0.8))
+    one.heard("decoding", 5.0, 10.0, 1.0, 9.0)
+    assert one.progress(9.0).fraction >= 0.8
+    one.heard("decoding", 10.0, 10.0, 0.0, 10.0)
+    assert one.progress(10.0).stage == "finishing"
+    measured = one.measured(11.0)
+    assert measured is not None
+    assert measured.sound == pytest.approx(1.0)
+    assert measured.loading is None

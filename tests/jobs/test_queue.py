@@ -19,7 +19,9 @@ from hypothesis import strategies as st
 
 from omniaudio_studio.errors import OptionError, OutputError
 from omniaudio_studio.jobs.queue import JobQueue, JobState, Speed
+from omniaudio_studio.jobs.queue_file import APPLICATION
 from omniaudio_studio.jobs.request import GenerateRequest, Segment
+from omniaudio_studio.jobs.spatialize_request import DirectedSource, SpatializeRequest
 
 
 @pytest.fixture
@@ -62,6 +64,72 @@ def test_what_is_added_is_there_after_a_restart_in_order_and_whole(tmp_path: Pat
         assert jobs[0].state is JobState.QUEUED
         assert [job.clip_seconds for job in jobs] == [7.0, None, 2.0]
         assert queue.paused
+
+
+def test_a_recording_to_be_placed_waits_in_the_same_list(tmp_path: Path) -> None:
+    source = DirectedSource("dog", ((0.0, 90.0, 0.0, 1.0), (2.0, 45.0, 10.0, 0.5)))
+    placed = SpatializeRequest(
+        tmp_path / "a.mp4", tmp_path / "a.wav", method="given", sources=(source,), width=0.0
+    )
+    generated = requests(tmp_path / "b", 1)[0]
+    with JobQueue(tmp_path / "q") as queue:
+        queue.add([placed, generated], clip_seconds=4.0)
+    with JobQueue(tmp_path / "q") as queue:
+        assert [job.request for job in queue.jobs()] == [placed, generated]
+        assert queue.jobs()[0].label == "a.mp4"
+        with pytest.raises(OptionError, match="already in the queue"):
+            queue.add([replace(generated, output=tmp_path / "a.wav")])
+
+
+def test_a_queue_of_before_recordings_could_be_placed_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "q"
+    wanted = requests(tmp_path, 2)
+    with JobQueue(path) as queue:
+        queue.add(wanted)
+    # As the file was made then: without the column.
+    database = sqlite3.connect(path)
+    database.execute("ALTER TABLE jobs DROP COLUMN kind")
+    database.commit()
+    assert database.execute("PRAGMA application_id").fetchone()[0] == APPLICATION
+    database.close()
+    with JobQueue(path) as queue:
+        assert [job.request for job in queue.jobs()] == wanted
+        queue.add([SpatializeRequest(tmp_path / "c.mp4", tmp_path / "c.wav")])
+    with JobQueue(path) as queue:
+        assert [job.request.KIND for job in queue.jobs()] == ["generate", "generate", "spatialize"]
+
+
+def test_a_job_of_a_kind_that_nobody_knows_is_kept_and_passed_over(tmp_path: Path) -> None:
+    with JobQueue(tmp_path / "q") as queue:
+        first, second = queue.add(requests(tmp_path, 2))
+    database = sqlite3.connect(tmp_path / "q")
+    database.execute("UPDATE jobs SET kind = 'dance' WHERE id = ?", (first,))
+    database.commit()
+    database.close()
+    with JobQueue(tmp_path / "q") as queue:
+        assert order(queue) == [second]
+        assert "'dance' is not known" in queue.unreadable[first]
+        assert [job.id for job in queue.next_queued()] == [second]
+
+
+def test_paths_of_a_placing_are_meant_from_where_they_were_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, queue: JobQueue
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = DirectedSource("dog", ((0.0, 90.0, 0.0, 1.0),), file=Path("stem.wav"))
+    queue.add(
+        [
+            SpatializeRequest(
+                Path("a.mp4"), Path("a.wav"), Path("b.wav"), method="given", sources=(source,)
+            ),
+            GenerateRequest(Path("a.mp4"), Path("c.wav"), mix=1.0, mix_field=Path("placed.wav")),
+        ]
+    )
+    placed, mixed = (job.request for job in queue.jobs())
+    assert isinstance(placed, SpatializeRequest) and isinstance(mixed, GenerateRequest)
+    assert placed.audio == tmp_path / "b.wav"
+    assert placed.sources[0].file == tmp_path / "stem.wav"
+    assert mixed.mix_field == tmp_path / "placed.wav"
 
 
 def test_paths_are_meant_from_where_they_were_given(
