@@ -24,6 +24,7 @@ from omniaudio_studio.cli import (
     inspect,
     models,
     scenes,
+    spatialize,
     training,
 )
 from omniaudio_studio.errors import OmniAudioError
@@ -63,6 +64,7 @@ def options(
 
 app.command("generate")(generate.generate)
 app.command("batch")(batch.batch)
+app.command("spatialize")(spatialize.spatialize)
 app.command("deliver")(deliver.deliver)
 app.command("demo")(demo.demo)
 app.command("gui")(gui.gui)
