@@ -22,7 +22,10 @@ NAMES = {
     "seed": "seed",
     "seed_locked": "seed lock",
     "steps": "steps",
+    "front": "front view",
     "mix": "camera sound",
+    "mix_field": "placed sound",
+    "duck": "ducking",
     "start": "start",
     "duration": "duration",
     "yaw": "front",
@@ -39,6 +42,14 @@ NAMES = {
     "stereo": "stereo layout",
     "shots": "shots",
     "use_shots": "use of shots",
+    "hfov": "field of view",
+    "camera": "camera direction",
+    "sources": "sources",
+    "hints": "hints",
+    "directions": "directions",
+    "recording": "recording",
+    "max_sources": "most sources",
+    "width": "width",
 }
 
 # {clip id: {setting: (before, after)}}

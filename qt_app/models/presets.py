@@ -27,6 +27,7 @@ PRESET_FIELDS = (
     "steps",
     "takes",
     "mix",
+    "duck",
     "loudness",
     "feature_rate",
     "device",

@@ -30,6 +30,7 @@ from qt_app.models.tracking import TrackingFollower
 from qt_app.picture.camera import wrapped
 from qt_app.picture.decoder import FrameSource
 from qt_app.picture.look import LookModel
+from qt_app.sources.model import Marked, SourcesModel
 from qt_app.timeline.model import TimelineModel
 from qt_app.timeline.playing import connect_player
 from qt_app.tracking.tracker import OscTracker
@@ -83,6 +84,7 @@ class Session(QObject):
         self.player = Player(self.look, self)
         self.frames = FrameSource(self)
         self.timeline = TimelineModel(self)
+        self.sources = SourcesModel(self.timeline, self)
         self.takes = TakesModel(folder, self.analysis, self.queue.taken, self)
         self.tracker = OscTracker(self)
         self.tracking = TrackingFollower(self.preferences, self.tracker, self)
@@ -104,6 +106,7 @@ class Session(QObject):
         self.library.settings_changed.connect(self._settings_changed)
         self.listening.clip_changed.connect(self._show_picture)
         self.timeline.shots_edited.connect(self._keep_shots)
+        self.sources.edited.connect(self._keep_marked)
         self.queue.job_finished.connect(self._take_made)
         self.catalogue.changed.connect(self._tell_licences)
 
@@ -117,7 +120,10 @@ class Session(QObject):
     def _show_picture(self, clip: Clip | None) -> None:
         info = None if clip is None else clip.info
         self.frames.open(info)
-        if clip is not None:
+        if clip is None:
+            self.sources.load()
+        else:
+            self.sources.load(clip.settings.sources, clip.settings.hints)
             self._set_front(clip.settings.yaw)
             self.look.recentre()
 
@@ -135,7 +141,15 @@ class Session(QObject):
         self._set_front(settings.yaw)
         self.timeline.set_defaults(settings.cfg, settings.seed)
         self.timeline.set_shots(settings.shots)
+        self.sources.show(settings.sources, settings.hints)
         self._show_clip(current)
+
+    def _keep_marked(self, marked: Marked) -> None:
+        """Sources and hints as they were edited; the timeline's undo takes them back."""
+        current = self.library.current
+        if current is not None:
+            values = {"sources": marked.sources, "hints": marked.hints}
+            self.library.put_settings({current.id: values})
 
     def _keep_shots(self, shots: tuple[Segment, ...]) -> None:
         """Shots as the timeline has them; its own undo takes them back."""
@@ -248,6 +262,7 @@ class Session(QObject):
             self.listening.problem,
             self.generating.problem,
             self.queue.refused,
+            self.sources.refused,
         ):
             signal.connect(lambda message: self.told.emit(message, "error"))
         for signal in (

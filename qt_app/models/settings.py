@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from omniaudio_studio.errors import OptionError
-from omniaudio_studio.jobs.request import GenerateRequest, Segment
+from omniaudio_studio.jobs.checks import check_camera, check_choice, check_number
+from omniaudio_studio.jobs.request import MAX_MIX, GenerateRequest, Hint, Segment
+from omniaudio_studio.jobs.spatialize_request import METHODS, MOST_FOUND, SpatializeRequest
+from qt_app.sources.source import ClipSource, check_sources, read_hints, read_sources
 
 # Any valid pair: single values are checked by a request that is otherwise made of defaults.
 _CLIP, _OUTPUT = Path("clip.mp4"), Path("out.wav")
@@ -19,10 +22,10 @@ _SWITCHES = ("seed_locked", "overlay", "plot", "use_shots")
 
 @dataclass(frozen=True)
 class ClipSettings:
-    """The settings of one clip: a request without its files.
+    """The settings of one clip: requests without their files.
 
-    Fields are those of :class:`GenerateRequest` (same units and ranges; None stands for the
-    bundle's own value, the rest of the clip, or "not wanted"), and:
+    Fields are those of :class:`GenerateRequest` and :class:`SpatializeRequest` (same units and
+    ranges; None stands for the bundle's own value, the rest of the clip, or "not wanted"), and:
 
     Parameters
     ----------
@@ -34,6 +37,17 @@ class ClipSettings:
         Where takes go; beside the clip where None.
     shots, use_shots
         Shots as edited, and whether generation starts afresh at them.
+    hfov, camera
+        Of a flat picture; kept, and not asked for, while the projection is another one.
+    mix_field, duck
+        Kept, and without effect, while ``mix`` is 0.
+    sources
+        As marked; ``hints`` too.
+    directions
+        The method that the clip's own sound is placed by; None: "given" where there are sources,
+        else "automatic".
+    recording
+        To be placed in place of the clip's own sound.
     """
 
     bundle: str = "starter"
@@ -41,7 +55,10 @@ class ClipSettings:
     seed: int = 0
     seed_locked: bool = False
     steps: int | None = None
+    front: float | str | None = None
     mix: float = 0.0
+    mix_field: Path | None = None
+    duck: float = 0.0
     start: float = 0.0
     duration: float | None = None
     yaw: float = 0.0
@@ -56,8 +73,16 @@ class ClipSettings:
     output_folder: Path | None = None
     projection: str = "auto"
     stereo: str = "auto"
+    hfov: float = 90.0
+    camera: tuple[float, float] = (0.0, 0.0)
     shots: tuple[Segment, ...] = ()
     use_shots: bool = False
+    sources: tuple[ClipSource, ...] = ()
+    hints: tuple[Hint, ...] = ()
+    directions: str | None = None
+    recording: Path | None = None
+    max_sources: int = MOST_FOUND
+    width: float = 0.3
 
     def request(self, clip: Path, output: Path) -> GenerateRequest:
         """The request that these settings stand for.
@@ -67,12 +92,11 @@ class ClipSettings:
         OptionError
             One line, where a value is out of range.
         """
-        deliverables = ("wav", *(name for name in ("overlay", "plot") if getattr(self, name)))
         return GenerateRequest(
             clip=clip,
             output=output,
-            projection=self.projection,
-            stereo=self.stereo,
+            **self._picture(),
+            front=self.front,
             start=self.start,
             duration=self.duration,
             segments=self.shots if self.use_shots else (),
@@ -88,8 +112,58 @@ class ClipSettings:
             subtype=self.subtype,
             loudness=self.loudness,
             mix=self.mix,
-            deliverables=deliverables,
+            mix_field=self.mix_field if self.mix else None,
+            duck=self.duck if self.mix else 0.0,
+            hints=self.hints,
+            deliverables=self._deliverables(),
         ).validate()
+
+    def placing(self, clip: Path, output: Path) -> SpatializeRequest:
+        """The request that places the clip's own sound, or another recording.
+
+        Raises
+        ------
+        OptionError
+            One line, where a value is out of range or directions are missing.
+        """
+        method = self.method
+        if method == "given" and not self.sources:
+            raise OptionError("there are no sources yet; double-click in the picture to add one")
+        return SpatializeRequest(
+            clip=clip,
+            output=output,
+            audio=self.recording,
+            **self._picture(),
+            start=self.start,
+            duration=self.duration,
+            method=method,
+            sources=tuple(s.directed() for s in self.sources) if method == "given" else (),
+            max_sources=self.max_sources,
+            bundle=self.bundle,
+            device=self.device if method == "learned" else "auto",
+            width=self.width,
+            yaw=self.yaw,
+            subtype=self.subtype,
+            deliverables=self._deliverables(),
+        ).validate()
+
+    @property
+    def method(self) -> str:
+        """How directions are had: see ``directions``."""
+        return self.directions or ("given" if self.sources else "automatic")
+
+    def _picture(self) -> dict[str, Any]:
+        """How the sphere lies in the picture."""
+        flat = self.projection == "flat"
+        return {
+            "projection": self.projection,
+            "stereo": self.stereo,
+            "hfov": self.hfov if flat else None,
+            "camera": self.camera if flat else None,
+        }
+
+    def _deliverables(self) -> tuple[str, ...]:
+        return ("wav", *(name for name in ("overlay", "plot") if getattr(self, name)))
 
     def validate(self) -> ClipSettings:
         """Check every value, unused shots too; raises OptionError with one line."""
@@ -102,7 +176,15 @@ class ClipSettings:
             raise OptionError(f"the output folder must be a path, found {self.output_folder!r}")
         if not isinstance(self.shots, tuple):
             raise OptionError(f"shots must be a list, found {self.shots!r}")
-        replace(self, use_shots=True).request(_CLIP, _OUTPUT)
+        if self.directions is not None:
+            check_choice("directions", self.directions, METHODS)
+        check_camera("flat", self.hfov, self.camera)
+        check_sources(self.sources)
+        # What has no effect now is checked too: it may have one after the next change.
+        whole = replace(self, use_shots=True, mix=self.mix or 1.0)
+        check_number("mix", self.mix, minimum=0.0, maximum=MAX_MIX)
+        whole.request(_CLIP, _OUTPUT)
+        replace(self, directions="automatic").placing(_CLIP, _OUTPUT)
         return self
 
     def changed(self, **values: Any) -> ClipSettings:
@@ -148,6 +230,7 @@ class CheckedChanges:
         return found
 
 
+PATHS = ("output_folder", "recording", "mix_field")
 FIELDS = tuple(field.name for field in fields(ClipSettings))
 ROLLED_SEEDS = 10**9  # longer ones fit no column, and only their ends would differ
 
@@ -172,9 +255,11 @@ def roll_seed() -> int:
 
 def plain(name: str, value: Any) -> Any:
     """One setting as JSON has it."""
-    if name == "shots":
-        return [shot.as_dict() for shot in value]
-    if name == "output_folder" and value is not None:
+    if name in ("shots", "sources", "hints"):
+        return [item.as_dict() for item in value]
+    if name == "camera":
+        return list(value)
+    if name in PATHS and value is not None:
         return str(value)
     return value
 
@@ -185,7 +270,13 @@ def from_plain(name: str, value: Any) -> Any:
         if isinstance(value, str) or not isinstance(value, Sequence):
             raise OptionError(f"shots must be a list, found {type(value).__name__}")
         return tuple(Segment.from_dict(item, f"shot {n}") for n, item in enumerate(value, 1))
-    if name == "output_folder" and isinstance(value, str):
+    if name == "sources":
+        return read_sources(value)
+    if name == "hints":
+        return read_hints(value)
+    if name == "camera" and isinstance(value, list):
+        return tuple(value)
+    if name in PATHS and isinstance(value, str):
         return Path(value)
     return value
 

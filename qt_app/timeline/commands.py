@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 from PyQt6.QtGui import QUndoCommand
 
-from qt_app.timeline.shots import Shots
+T = TypeVar("T")
 
 
-class ShotsCommand(QUndoCommand):
-    """From one tuple of shots to another; both are kept, so taking back is exact."""
+class Change(QUndoCommand, Generic[T]):
+    """From one value to another; both are kept, so taking back is exact."""
 
-    def __init__(self, text: str, before: Shots, after: Shots, show: Callable[[Shots], None]):
+    def __init__(self, text: str, before: T, after: T, show: Callable[[T], None]) -> None:
         super().__init__(text)
         self._before, self._after, self._show = before, after, show
 

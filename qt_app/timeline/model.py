@@ -9,7 +9,7 @@ from PyQt6.QtGui import QUndoStack
 
 from omniaudio_studio.jobs.request import Segment
 from qt_app.timeline import shots as editing
-from qt_app.timeline.commands import ShotsCommand
+from qt_app.timeline.commands import Change
 from qt_app.timeline.field import FieldSummary
 from qt_app.timeline.shots import Shots
 from qt_app.timeline.view_range import ViewRange
@@ -392,7 +392,7 @@ class TimelineModel(QObject):
         before = self._shots
         if after == before:
             return False
-        self.undo_stack.push(ShotsCommand(text, before, after, self._show_edit))
+        self.undo_stack.push(Change(text, before, after, self._show_edit))
         return True
 
     def _show_edit(self, shots: Shots) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -18,8 +18,10 @@ from omniaudio_studio.jobs.request import (
     STEREO_LAYOUTS,
     SUBTYPES,
     GenerateRequest,
+    Hint,
     Segment,
 )
+from omniaudio_studio.jobs.spatialize_request import METHODS, SpatializeRequest
 from qt_app.models.library_commands import NAMES
 from qt_app.models.settings import (
     FIELDS,
@@ -30,6 +32,7 @@ from qt_app.models.settings import (
     sentence,
     told_of,
 )
+from qt_app.sources.source import ClipSource
 
 finite = st.floats(0, 1e6, allow_nan=False)
 seeds = st.integers(0, MAX_SEED)
@@ -42,6 +45,36 @@ shots = st.lists(
 folders = st.none() | st.text(
     st.characters(exclude_characters="\0/", exclude_categories=["Cs"]), min_size=1, max_size=20
 ).map(lambda name: Path("/takes") / name)
+azimuths, elevations = st.floats(-360, 360), st.floats(-90, 90)
+points = st.lists(
+    st.tuples(st.floats(0, 1e6), azimuths, elevations, st.floats(0, 1)),
+    min_size=1,
+    max_size=4,
+    unique_by=lambda point: point[0],
+).map(lambda found: tuple(sorted(found)))
+sources = st.lists(
+    st.builds(
+        ClipSource,
+        name=st.text(min_size=1, max_size=10).filter(lambda name: bool(name.strip())),
+        points=points,
+        file=folders,
+        start=st.floats(-10, 10),
+        colour=st.integers(0, 3),
+        confidence=st.lists(st.tuples(st.floats(0, 9), st.floats(0, 1)), max_size=3).map(tuple),
+    ),
+    max_size=3,
+).map(tuple)
+hints = st.lists(
+    st.builds(
+        Hint,
+        start=st.floats(0, 5),
+        end=st.floats(6, 9),
+        azimuth=azimuths,
+        elevation=elevations,
+        strength=st.floats(0, 1),
+    ),
+    max_size=2,
+).map(tuple)
 settings_strategy = st.builds(
     ClipSettings,
     bundle=st.text(min_size=1, max_size=30),
@@ -66,7 +99,20 @@ settings_strategy = st.builds(
     stereo=st.sampled_from(STEREO_LAYOUTS),
     shots=shots,
     use_shots=st.booleans(),
+    hfov=st.floats(1, 179),
+    camera=st.tuples(azimuths, elevations),
+    front=st.none() | st.just("auto") | azimuths,
+    mix_field=folders,
+    duck=st.floats(0, 60),
+    sources=sources,
+    hints=hints,
+    directions=st.none() | st.sampled_from(METHODS),
+    recording=folders,
+    max_sources=st.integers(1, 3),
+    width=st.floats(0, 1),
 )
+# Handed over only where they have a meaning.
+FLAT, MIXED = ("hfov", "camera"), ("mix_field", "duck")
 
 
 @given(settings_strategy)
@@ -79,8 +125,12 @@ def test_settings_survive_json(settings: ClipSettings) -> None:
 def test_the_request_holds_every_setting(settings: ClipSettings) -> None:
     request = settings.request(Path("/c/clip.mp4"), Path("/o/out.wav"))
     for field in fields(GenerateRequest):
-        if field.name in FIELDS:
+        meant = field.name not in FLAT or settings.projection == "flat"
+        meant = meant and (field.name not in MIXED or settings.mix > 0)
+        if field.name in FIELDS and meant:
             assert getattr(request, field.name) == getattr(settings, field.name), field.name
+        elif field.name in FIELDS:
+            assert not getattr(request, field.name), field.name
     assert request.segments == (settings.shots if settings.use_shots else ())
     assert ("overlay" in request.deliverables) == settings.overlay
     assert ("plot" in request.deliverables) == settings.plot
@@ -88,9 +138,38 @@ def test_the_request_holds_every_setting(settings: ClipSettings) -> None:
     assert GenerateRequest.from_json(request.to_json()) == request
 
 
+@given(settings_strategy)
+def test_the_placing_holds_every_setting(settings: ClipSettings) -> None:
+    if settings.method == "given" and not settings.sources:
+        with pytest.raises(OptionError, match="double-click in the picture"):
+            settings.placing(Path("/c/clip.mp4"), Path("/o/out.wav"))
+        return
+    request = settings.placing(Path("/c/clip.mp4"), Path("/o/out.wav"))
+    for name in ("start", "duration", "max_sources", "width", "yaw", "subtype", "projection"):
+        assert getattr(request, name) == getattr(settings, name), name
+    assert request.audio == settings.recording
+    assert (request.hfov is not None) == (settings.projection == "flat")
+    assert request.rate is None  # W stays the recording, sample for sample
+    assert request.method == settings.method
+    if settings.method == "given":
+        assert [s.as_dict() for s in request.sources] == [
+            s.directed().as_dict() for s in settings.sources
+        ]
+    assert SpatializeRequest.from_json(request.to_json()) == request
+
+
+def test_markers_are_the_way_where_there_are_some() -> None:
+    assert ClipSettings().method == "automatic"
+    marked = ClipSettings(sources=(ClipSource("dog", ((0.0, 90.0, 0.0, 1.0),)),))
+    assert marked.method == "given"
+    assert replace(marked, directions="learned").method == "learned"
+
+
 def test_defaults_are_those_of_a_request() -> None:
     made = ClipSettings().request(Path("a.mp4"), Path("a.wav"))
     assert made == GenerateRequest(Path("a.mp4"), Path("a.wav"))
+    placed = ClipSettings().placing(Path("a.mp4"), Path("a.wav"))
+    assert placed == SpatializeRequest(Path("a.mp4"), Path("a.wav"))
 
 
 def test_a_locked_seed_stays_and_another_is_rolled() -> None:
