@@ -71,7 +71,7 @@ class DirectedField:
             stem_tracks.append(track)
         self._encoder = DirectedEncoder(tracks, stem_tracks, rate)
         self._ambience: BandEncoder | None = None
-        if not self._encoder.places_all:
+        if width > 0.0 and not self._encoder.places_all:
             from omniaudio_studio.foa.band_encoding import BandEncoder
 
             self._ambience = BandEncoder(_nowhere(rate), rate, width=width, seed=seed, first=first)
@@ -85,12 +85,13 @@ class DirectedField:
         ndarray, float32, shape (4, m)
             W, Y, Z, X of those that are done; m may differ from n.
         """
-        stems = [sound.piece(self._place - start, recording.size) for sound, start in self._stems]
-        field, left = self._encoder.encode(recording, stems, self._place)
-        rest = self._encoder.rest(recording, stems, self._place, left)
+        first = self._place
         self._place += recording.size
+        stems = [sound.piece(first - start, recording.size) for sound, start in self._stems]
+        field, left = self._encoder.encode(recording, stems, first)
         if self._ambience is None:
             return field
+        rest = self._encoder.rest(recording, stems, first, left)
         self._waiting.append(field)
         if side is not None:
             side = (side * left).astype(np.float32)
