@@ -33,8 +33,13 @@ def test_lines_of_several_sources(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["time,azimuth,elevation\n0,90,0\n1,-90,5\n", "0,90,0\n1,-90,5", "\ufeff0,90,0,1\n1,-90,5,1\n"]
-)  # fmt: skip
+    "text",
+    [
+        "time,azimuth,elevation\n0,90,0\n1,-90,5\n",
+        "0,90,0\n1,-90,5",
+        "\ufeff0,90,0,1\n1,-90,5,1\n",
+    ],
+)
 def test_a_header_a_gain_and_a_name_may_be_left_out(tmp_path: Path, text: str) -> None:
     wanted = DirectedSource("source 1", ((0.0, 90.0, 0.0, 1.0), (1.0, -90.0, 5.0, 1.0)))
     assert read(tmp_path, text) == (wanted,)
