@@ -40,6 +40,13 @@ Camera = Annotated[
         help="Where a flat picture's camera looks, degrees left and up (0,0: to the front).",
     ),
 ]
+Front = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto|AZ",
+        help="Where the model's front view looks, degrees left; auto: where sound is likely.",
+    ),
+]
 Rate = Annotated[int | None, typer.Option(help="Sample rate of the WAV (48000).")]
 Subtype = Annotated[str | None, typer.Option(help=f"Samples: {_or(SUBTYPES)}.")]
 Yaw = Annotated[
@@ -97,11 +104,21 @@ def given(
     chosen = {name: value for name, value in values.items() if value is not None}
     if "camera" in chosen:
         chosen["camera"] = direction("camera", chosen["camera"])
+    if "front" in chosen:
+        chosen["front"] = front_of(chosen["front"])
     asked = (("binaural", binaural), ("overlay", overlay), ("plot", plot))
     extra = [name for name, wanted in asked if wanted]
     if extra:
         chosen["deliverables"] = ("wav", *extra)
     return chosen
+
+
+def front_of(text: str) -> float | str:
+    """What ``--front`` says: an azimuth in degrees, or auto; not yet checked."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def direction(name: str, text: str) -> tuple[float, float]:

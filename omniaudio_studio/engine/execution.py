@@ -21,6 +21,7 @@ from omniaudio_studio.engine.sampler import SCHEDULES, euler, guided
 from omniaudio_studio.engine.sessions import Session
 from omniaudio_studio.engine.windows import Stretch, Window, clamp, context_inputs, known_in
 from omniaudio_studio.errors import BundleError
+from omniaudio_studio.foa.rotation import rotate_yaw
 
 Array = NDArray[np.float32]
 CONTEXT = ("context", "context_mask")
@@ -109,9 +110,9 @@ class Execution:
                 take.previous = latents
                 # The overlap is the previous window's to the bit: everything else is new, and no
                 # later window will change it.
-                self._hear(take, take.decoder.push(latents[:, window.overlap :]))
+                self._hear(take, take.decoder.push(latents[:, window.overlap :]), shot.front)
         for take in takes:
-            self._hear(take, take.decoder.finish())
+            self._hear(take, take.decoder.finish(), shot.front)
             take.joiner.finish()
 
     def _conditions(self, features: Mapping[str, Array], latents: int) -> dict[str, Array]:
@@ -178,8 +179,8 @@ class Execution:
     def _shaped(self, graph: str, values: Array, shape: tuple[int, ...]) -> Array:
         return shaped(self._sessions[graph], values, shape)
 
-    def _hear(self, take: Take, blocks: Iterator[Array]) -> None:
-        """Hand decoded blocks on."""
+    def _hear(self, take: Take, blocks: Iterator[Array], front: float) -> None:
+        """Hand decoded blocks on, turned from the shot's front back to the clip's axes."""
         while True:
             with self._meter.timed("decoding"):
                 block = next(blocks, None)
@@ -188,7 +189,8 @@ class Execution:
             self._meter.advance("decoding", block.shape[1] // self._manifest.latent.hop)
             if self._cancel is not None:
                 self._cancel.check()
-            take.joiner.write(block)
+            # Each shot by its own angle, before it meets the next.
+            take.joiner.write(rotate_yaw(block, front) if front else block)
 
 
 def shaped(session: Session, values: Array, shape: tuple[int, ...]) -> Array:

@@ -91,6 +91,7 @@ def stream_features(
     vision: Vision,
     *,
     cache: FeatureCache | None = None,
+    fronts: Sequence[float] | None = None,
     cancel: CancelToken | None = None,
     advance: Callable[[int], None] | None = None,
     on_warning: Callable[[str], None] | None = None,
@@ -112,6 +113,9 @@ def stream_features(
         Runs a vision graph on a batch of always the same size.
     cache
         Where features of whole runs are kept; None for nowhere.
+    fronts
+        Azimuth in radians that is each window's front; windows whose times overlap have one. All
+        look straight ahead where None.
     cancel
         Checked for every frame.
     advance
@@ -126,12 +130,16 @@ def stream_features(
     """
     ticks = [np.round(times * _TICKS).astype(np.int64) for times in windows]
     merged = np.unique(np.concatenate(ticks))
-    key = _run_key(info, merged, views)
+    # The front of a time is that of the last window that has begun by then.
+    begun = np.searchsorted([own[0] for own in ticks], merged, side="right") - 1
+    front = np.zeros(len(ticks)) if fronts is None else np.asarray(fronts, dtype=np.float64)
+    front = front[begun]
+    key = _run_key(info, merged, front, views)
     known = cache.get(key) if cache is not None else None
     source = (
         iter(known)
         if known is not None
-        else _look(info, merged / _TICKS, views, vision, cancel, on_warning)
+        else _look(info, merged / _TICKS, front, views, vision, cancel, on_warning)
     )
     held: dict[int, dict[str, Array]] = {}
     seen: list[dict[str, Array]] | None = [] if known is None and cache is not None else None
@@ -162,16 +170,18 @@ def stream_features(
 def _look(
     info: ClipInfo,
     times: NDArray[np.float64],
+    front: NDArray[np.float64],
     views: Sequence[BundleView],
     vision: Vision,
     cancel: CancelToken | None,
     on_warning: Callable[[str], None] | None,
 ) -> Iterator[dict[str, Array]]:
-    """Features at each time; the same frame shown again is not looked at again."""
+    """Features at each time; a frame shown again, with its front, is not looked at again."""
     pictures: list[Mapping[str, NDArray[np.uint8]]] = []  # all different
     order: list[int] = []  # which of them each waiting time shows
+    wanted = [view.view for view in views]
     for picture in iter_views(
-        info, times, [view.view for view in views], cancel=cancel, on_warning=on_warning
+        info, times, wanted, front=front, cancel=cancel, on_warning=on_warning
     ):
         if not pictures or picture is not pictures[-1]:
             if len(pictures) == BATCH:
@@ -207,7 +217,10 @@ def _run_batch(
 
 
 def _run_key(
-    info: ClipInfo, ticks: NDArray[np.int64], views: Sequence[BundleView]
+    info: ClipInfo,
+    ticks: NDArray[np.int64],
+    front: NDArray[np.float64],
+    views: Sequence[BundleView],
 ) -> tuple[object, ...]:
     """What the features of a run depend on, besides the bundle."""
     state = Path(info.path).stat()
@@ -217,5 +230,6 @@ def _run_key(
         state.st_mtime_ns,
         repr(info),
         ticks.tobytes(),
+        front.tobytes(),
         tuple(views),
     )

@@ -221,6 +221,7 @@ class Generator:
             self.bundle.manifest.views,
             run.vision,
             cache=self._cache,
+            fronts=plan.window_fronts,
             cancel=cancel,
             advance=lambda count: meter.advance("frames", count),
             on_warning=warnings.append,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MIN_LATENTS = 8  # shorter shots are generated this long and cut
 FADE_SECONDS = 0.03
+_ROUNDING = 1e-4  # seconds; shots begin on samples
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,9 @@ class GenerationSettings:
         Number of results; take k (from 0) adds k to every seed.
     feature_rate
         Frames per second that the vision graph sees.
+    fronts
+        (second of the clip, azimuth in radians) by ascending second: where the views look from then
+        on. A shot takes the one that holds where it begins; straight ahead before the first.
     """
 
     start: float = 0.0
@@ -50,10 +54,11 @@ class GenerationSettings:
     steps: int | None = None
     takes: int = 1
     feature_rate: float | None = None
+    fronts: tuple[tuple[float, float], ...] = ()
 
     @classmethod
     def from_request(cls, request: GenerateRequest) -> GenerationSettings:
-        """The engine's part of a request."""
+        """The engine's part of a request; `engine.front.with_front` adds its front."""
         return cls(
             start=request.start,
             duration=request.duration,
@@ -82,6 +87,18 @@ class GenerationSettings:
             raise OptionError(f"steps must be at least 1, found {self.steps}")
         if self.takes < 1:
             raise OptionError(f"takes must be at least 1, found {self.takes}")
+        for second, front in self.fronts:
+            _finite("the second of a front", second, 0.0)
+            if not math.isfinite(front):
+                raise OptionError(f"front must be a finite angle, found {front}")
+
+    def front_at(self, second: float) -> float:
+        """The azimuth, in radians, that is the front of a shot which begins at ``second``."""
+        front = 0.0
+        for since, azimuth in self.fronts:
+            if since <= second + _ROUNDING:
+                front = azimuth
+        return front
 
 
 def _finite(name: str, value: float, minimum: float) -> None:
@@ -105,6 +122,8 @@ class Shot:
         Absolute latent frame of its start, from the clip's start.
     windows, times
         Windows in latent frames from its start, and the frame times of each, seconds of the clip.
+    front
+        Azimuth in radians that its views take for the front; its sound is turned back by it.
     """
 
     start: float
@@ -115,6 +134,7 @@ class Shot:
     first_frame: int
     windows: tuple[Window, ...]
     times: tuple[NDArray[np.float64], ...]
+    front: float = 0.0
 
     @property
     def latents(self) -> int:
@@ -151,6 +171,11 @@ class Plan:
     def window_times(self) -> list[NDArray[np.float64]]:
         """Frame times of all windows of all shots."""
         return [times for shot in self.shots for times in shot.times]
+
+    @property
+    def window_fronts(self) -> list[float]:
+        """The front of each of them."""
+        return [shot.front for shot in self.shots for _ in shot.times]
 
 
 def range_samples(clip: float, start: float, duration: float | None, rate: int) -> int:
@@ -232,6 +257,7 @@ def plan_generation(info: ClipInfo, settings: GenerationSettings, manifest: Mani
                     window_times(start + w.start * hop, w.length * hop, feature_rate, limit)
                     for w in windows
                 ),
+                front=settings.front_at(start),
             )
         )
     return Plan(

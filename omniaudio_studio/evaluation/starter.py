@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from omniaudio_studio.bundles.bundle import Bundle
     from omniaudio_studio.engine.cancel import CancelToken
-    from omniaudio_studio.engine.generate import Generator
+    from omniaudio_studio.engine.generate import GenerationSettings, Generator
 
 METHODS = {
     "truth": "True sound field",
@@ -155,6 +155,7 @@ def evaluate_starter(
     cfg: float | None = None,
     steps: int | None = None,
     device: str = "auto",
+    front: float | str | None = None,
     progress: Callable[[Progress], None] | None = None,
     cancel: CancelToken | None = None,
 ) -> Report:
@@ -173,6 +174,9 @@ def evaluate_starter(
         The bundle's own where None.
     device
         As for `engine.generate.Generator`.
+    front
+        Where the model's front view looks, as in a request: an azimuth in degrees, "auto", or
+        straight ahead where None. "In front view" stays what is seen straight ahead.
     progress, cancel
         Told after each step of a scene (in scenes), asked all the time.
 
@@ -190,7 +194,7 @@ def evaluate_starter(
     library = MaterialLibrary(
         sounds, panoramas, sprites, folds if sounds is not None else None, panorama_names
     )
-    from omniaudio_studio.engine.generate import Generator
+    from omniaudio_studio.engine.generate import GenerationSettings, Generator
 
     generator = Generator(opened, device)
     generator.load(cancel)
@@ -215,7 +219,8 @@ def evaluate_starter(
             clip = Path(folder) / "scene.mp4"
             write_clip(scene, library, clip, cancel)
             started = time.monotonic()
-            made, rate = _generate(generator, clip, index, cfg, steps, cancel)
+            wanted = GenerationSettings(cfg=cfg, steps=steps, seed=index)
+            made, rate = _generate(generator, clip, wanted, front, cancel)
             working += time.monotonic() - started
             clip.unlink()
             fields = {"truth": (truth, RATE), "generated": (made, rate)}
@@ -236,6 +241,7 @@ def evaluate_starter(
         "motion": motion,
         "cfg": manifest.sampler.cfg if cfg is None else cfg,
         "steps": manifest.sampler.steps if steps is None else steps,
+        "front": front,
         "frame_seconds": FRAME_SECONDS,
         "folds": None if sounds is None or folds is None else list(folds),
         "panoramas": None if panorama_names is None else list(panorama_names),
@@ -253,18 +259,18 @@ def evaluate_starter(
 def _generate(
     generator: Generator,
     clip: Path,
-    seed: int,
-    cfg: float | None,
-    steps: int | None,
+    settings: GenerationSettings,
+    front: float | str | None,
     cancel: CancelToken | None,
 ) -> tuple[NDArray[np.float32], int]:
     """What the engine makes of a clip, float32 (4, samples), and its rate."""
-    from omniaudio_studio.engine.generate import GenerationSettings
+    from omniaudio_studio.engine.front import with_front
     from omniaudio_studio.media.probe import probe
 
+    info = probe(clip)
+    settings = with_front(settings, front, info, generator.bundle.manifest, cancel=cancel)
     blocks: list[NDArray[np.float32]] = []
-    settings = GenerationSettings(cfg=cfg, steps=steps, seed=seed)
-    generator.generate(probe(clip), settings, [blocks.append], cancel=cancel)
+    generator.generate(info, settings, [blocks.append], cancel=cancel)
     return np.concatenate(blocks, axis=1), generator.sample_rate
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from omniaudio_studio.engine.encoding import Surroundings
 from omniaudio_studio.errors import OptionError
+from omniaudio_studio.foa.rotation import rotate_yaw
 from omniaudio_studio.jobs.earlier_take import EarlierTake
 from omniaudio_studio.jobs.request import GenerateRequest
 from omniaudio_studio.jobs.treatment import Treatment, asked_for
@@ -204,9 +205,18 @@ def _whole(count: float, most: int | None = None) -> int:
 
 
 def surroundings(
-    reroll: Reroll, generator: Generator, cancel: CancelToken | None = None
+    reroll: Reroll,
+    generator: Generator,
+    fronts: tuple[float, float] = (0.0, 0.0),
+    cancel: CancelToken | None = None,
 ) -> Surroundings:
     """The take's own latents over the part's lead-in and lead-out.
+
+    Parameters
+    ----------
+    fronts
+        Azimuths in radians that are the front of the part's first and of its last shot: the model
+        hears the take turned as it sees the picture.
 
     Raises
     ------
@@ -218,7 +228,7 @@ def surroundings(
     part, take, manifest = reroll.part, reroll.take, generator.bundle.manifest
     hop, rate = manifest.latent.hop, manifest.sample_rate
 
-    def latents(begin: int, count: int) -> np.ndarray:
+    def latents(begin: int, count: int, front: float) -> np.ndarray:
         """From sample ``begin`` after the part's first one, at the bundle's rate."""
         if not count:
             return np.zeros((manifest.latent.channels, 0), dtype=np.float32)
@@ -228,7 +238,11 @@ def surroundings(
         left, right = (_whole(room / hop, manifest.decoder.context) for room in (there, behind))
         wanted = (left + count + right) * hop
         sound = take.as_made(part.first, begin - left * hop, wanted, rate)
+        if front:
+            sound = rotate_yaw(sound, -front)
         return generator.encode(sound, cancel)[:, left : left + count]
 
     last = round(part.seconds * rate) - part.after * hop
-    return Surroundings(before=latents(0, part.before), after=latents(last, part.after))
+    return Surroundings(
+        before=latents(0, part.before, fronts[0]), after=latents(last, part.after, fronts[1])
+    )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from omniaudio_studio.engine.cancel import CancelToken
+from omniaudio_studio.engine.front import with_front
 from omniaudio_studio.engine.plan import GenerationSettings, range_samples
 from omniaudio_studio.engine.progress import Progress
 from omniaudio_studio.errors import BundleError, MediaError
@@ -222,7 +223,8 @@ class _Job:
             treatment = None if expected is None else expected.base_treatment
             reroll = plan_reroll(request, info, samples, generator.bundle.manifest, treatment)
             self.warnings += reroll.warnings
-        gains = self._write_sound(info, samples, generator, reroll, recording)
+        settings = self._settings(info, generator, expected)
+        gains = self._write_sound(info, samples, generator, settings, reroll, recording)
         sound_seconds = time.monotonic() - begun
         for files in self.files:
             self._write_overlay(info, files)
@@ -270,6 +272,7 @@ class _Job:
                 bundle=generator.bundle,
                 base_treatment=None if reroll is None else reroll.take.treatment,
                 field=field,
+                fronts=settings.fronts,
             )
             write_sidecar(self.staging.path(take.sidecar), data)
         return result
@@ -288,6 +291,23 @@ class _Job:
                 "put the right one back, or generate without --from"
             )
         return replace(expected.field, path=path)
+
+    def _settings(
+        self, info: ClipInfo, generator: Generator, expected: Reproduction | None
+    ) -> GenerationSettings:
+        """What the engine is told; fronts that were found once are taken from the sidecar."""
+        request = self.request
+        settings = GenerationSettings.from_request(request)
+        if expected is not None and expected.fronts is not None and request.front == "auto":
+            return replace(settings, fronts=expected.fronts)
+        return with_front(
+            settings,
+            request.front,
+            info,
+            generator.bundle.manifest,
+            progress=self.progress,
+            cancel=self.cancel,
+        )
 
     def _check_expected(
         self, expected: Reproduction, generator: Generator, hashing: Future[str]
@@ -315,17 +335,19 @@ class _Job:
         info: ClipInfo,
         samples: int,
         generator: Generator,
+        settings: GenerationSettings,
         reroll: Reroll | None,
         recording: Recording,
     ) -> list[float]:
         """Write every take's WAV; returns the gain of each in decibels."""
         request = self.request
-        settings = GenerationSettings.from_request(request)
         start, around, part = request.start, None, None
         if reroll is not None:
             part = reroll.part
             settings, samples = part.settings(request, settings), part.samples
-            start, around = settings.start, surroundings(reroll, generator, self.cancel)
+            shots = generator.plan(info, settings).shots
+            fronts = shots[0].front, shots[-1].front
+            start, around = settings.start, surroundings(reroll, generator, fronts, self.cancel)
         first = 0 if part is None else part.first
         # With a loudness target the level is known only at the end; a part goes into a whole.
         detour = request.loudness is not None or reroll is not None

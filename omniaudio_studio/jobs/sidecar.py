@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 import re
 from collections.abc import Mapping
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 KIND = "omniaudio-sidecar"
 
+Fronts = tuple[tuple[float, float], ...]
+
 _NUMBERS = re.compile(r"\[\n([-+.eE\d,\s]+)\]")  # texts hold no line breaks: they are escaped
 
 
@@ -34,7 +37,8 @@ class Reproduction:
 
     ``provider`` is what the sound was made on: another one may round differently.
     ``base_treatment`` is what had been done to the earlier take, ``field`` what the camera's own
-    sound was mixed in from.
+    sound was mixed in from, ``fronts`` where the model's views looked (as in
+    `engine.plan.GenerationSettings`).
     """
 
     request: GenerateRequest
@@ -46,6 +50,7 @@ class Reproduction:
     provider: str
     base_treatment: Treatment | None = None
     field: MixedField | None = None
+    fronts: Fronts | None = None
 
 
 def describe(
@@ -58,6 +63,7 @@ def describe(
     bundle: Bundle,
     base_treatment: Treatment | None = None,
     field: MixedField | None = None,
+    fronts: Fronts = (),
 ) -> dict[str, Any]:
     """The sidecar of one take as plain data.
 
@@ -71,6 +77,8 @@ def describe(
         What had been done to the earlier take, where there is one.
     field
         What the camera's own sound was mixed in from, where that was a field.
+    fronts
+        Second and azimuth, in radians, where the model's views looked elsewhere than ahead.
     """
     manifest = bundle.manifest
     base = None
@@ -102,6 +110,8 @@ def describe(
             "steps": request.steps or manifest.sampler.steps,
             "feature_rate": request.feature_rate or manifest.features.rate,
             "duration": result.duration,
+            # Second of the clip and degrees; by a found front's whole degrees it is found again.
+            "fronts": [[since, round(math.degrees(front), 6)] for since, front in fronts],
         },
         "clip": {
             "name": request.clip.name,
@@ -206,11 +216,20 @@ def reproduction(
             provider=str(data["provider"]["name"]),
             base_treatment=None if base is None else Treatment.from_dict(base.get("treatment")),
             field=MixedField.from_dict(data.get("mix_field")),
+            fronts=_fronts(data.get("resolved")),
         )
     except (KeyError, TypeError) as error:
         raise OptionError(
             f"{sidecar} is incomplete ({error} is missing); generate without --from"
         ) from error
+
+
+def _fronts(resolved: Any) -> Fronts | None:
+    """What :func:`describe` told of them; None where that cannot be read."""
+    try:
+        return tuple((float(since), math.radians(front)) for since, front in resolved.get("fronts"))
+    except (AttributeError, TypeError, ValueError):
+        return None
 
 
 def load_sidecar(sidecar: Path, kind: str, version: int, made: str) -> dict[str, Any]:

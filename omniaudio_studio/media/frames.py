@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-    from omniaudio_studio.panorama.views import View
+    from omniaudio_studio.panorama.views import View, ViewRenderer
 
 # Below this many seconds decoding from the start costs less than a seek that may miss.
 _SEEK_FROM = 2.0
@@ -122,6 +123,7 @@ def iter_views(
     times: Sequence[float] | np.ndarray,
     views: Sequence[View],
     *,
+    front: float | Sequence[float] | np.ndarray = 0.0,
     cancel: Cancel | None = None,
     on_warning: Callable[[str], None] | None = None,
 ) -> Iterator[dict[str, np.ndarray]]:
@@ -134,6 +136,8 @@ def iter_views(
         Seconds from the first picture, ascending. Each gives the picture shown then: the last one
         whose presentation time is not after it. The last picture of the file repeats.
     views : sequence of View
+    front : float or (frames,)
+        Azimuth in radians that the views take for the front, for all times or for each.
     cancel : object with ``check()``, optional
         Called for every decoded picture.
     on_warning : callable, optional
@@ -142,44 +146,65 @@ def iter_views(
     Yields
     ------
     dict of str to uint8 array (height, width, 3)
-        RGB by the view's name. Times that fall on one picture share their arrays: do not write
-        into them.
+        RGB by the view's name. Times that fall on one picture, with one front, share their arrays:
+        do not write into them.
 
     Raises
     ------
     MediaError
         If nothing can be decoded.
     """
-    from omniaudio_studio.panorama.views import ViewRenderer
+    wanted = np.asarray(times, dtype=np.float64)
+    fronts = np.broadcast_to(np.asarray(front, dtype=np.float64), wanted.shape)
+    yield from _at_times(info, wanted, fronts, _Renderer(info, views), cancel, on_warning)
 
-    converter = _Converter(info, _widest_needed(info, views))
-    renderers = {
-        view.name: ViewRenderer(
-            view,
+
+class _Renderer:
+    """Decoded frame -> views, for any front."""
+
+    def __init__(self, info: ClipInfo, views: Sequence[View]) -> None:
+        self._info = info
+        self._views = views
+        self._converter = _Converter(info, _widest_needed(info, views))
+        self._front: float | None = None
+        self._renderers: dict[str, ViewRenderer] = {}
+
+    def __call__(self, frame: VideoFrame, front: float) -> dict[str, np.ndarray]:
+        from omniaudio_studio.panorama.equirect import turned
+
+        image = self._converter(frame)
+        if self._info.projection == "equirectangular":
+            # Moving its columns is exact, and the views are made as ever.
+            if front:
+                image = turned(image, front)
+            front = 0.0
+        if front != self._front:
+            self._renderers = {view.name: self._renderer(view, front) for view in self._views}
+            self._front = front
+        return {name: renderer(image) for name, renderer in self._renderers.items()}
+
+    def _renderer(self, view: View, front: float) -> ViewRenderer:
+        from omniaudio_studio.panorama.views import ViewRenderer
+
+        info = self._info
+        return ViewRenderer(
+            replace(view, yaw=view.yaw + math.degrees(front)) if front else view,
             info.projection,
-            converter.size,
+            self._converter.size,
             hfov=info.hfov,
             camera=info.camera,
             aspect=info.aspect,
         )
-        for view in views
-    }
-
-    def render(frame: VideoFrame) -> dict[str, np.ndarray]:
-        image = converter(frame)
-        return {name: renderer(image) for name, renderer in renderers.items()}
-
-    yield from _at_times(info, times, render, cancel, on_warning)
 
 
 def _at_times(
     info: ClipInfo,
-    times: Sequence[float] | np.ndarray,
-    render: Callable[[VideoFrame], Any],
+    wanted: np.ndarray,
+    fronts: np.ndarray,
+    render: Callable[[VideoFrame, float], Any],
     cancel: Cancel | None,
     on_warning: Callable[[str], None] | None,
 ) -> Iterator[Any]:
-    wanted = np.asarray(times, dtype=np.float64)
     if wanted.size == 0:
         return
     damage = Damage()
@@ -196,19 +221,21 @@ def _at_times(
                 and position < wanted.size
                 and _time(frame, stream, info) > wanted[position] + slack
             ):
-                if result is None:
-                    result = render(held)
+                if result is None or fronts[position] != fronts[position - 1]:
+                    result = render(held, float(fronts[position]))
                 yield result
                 position += 1
             held = frame
             if position == wanted.size:
                 break
-        if position < wanted.size:
-            if held is None:
-                raise MediaError(f"{info.path}: no picture can be decoded; copy it again")
-            result = render(held)
-            for _ in range(position, wanted.size):
-                yield result
+        if position < wanted.size and held is None:
+            raise MediaError(f"{info.path}: no picture can be decoded; copy it again")
+        result = None
+        while held is not None and position < wanted.size:
+            if result is None or fronts[position] != fronts[position - 1]:
+                result = render(held, float(fronts[position]))
+            yield result
+            position += 1
     if damage and on_warning is not None:
         on_warning(f"{info.path}: {damage}")
 
@@ -263,4 +290,8 @@ def read_frame(info: ClipInfo, time: float) -> np.ndarray:
         RGB.
     """
     converter = _Converter(info, None)
-    return next(_at_times(info, [time], converter, None, None))
+
+    def render(frame: VideoFrame, front: float) -> np.ndarray:
+        return converter(frame)
+
+    return next(_at_times(info, np.array([time]), np.zeros(1), render, None, None))

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from omniaudio_studio.panorama.sphere import Array, angles_to_vector, check_size, vector_to_angles
 
+_ROUNDING = 1e-6  # of a pixel
+
 
 @dataclass(frozen=True)
 class Equirect:
@@ -71,6 +73,28 @@ class Equirect:
     def extended_pixel(self, direction: Array, margin: int) -> tuple[Array, Array]:
         u, v = self.pixel(direction)
         return u, v + margin
+
+
+def turned(image: NDArray, yaw: float) -> NDArray:
+    """A whole panorama whose front is what was at azimuth ``yaw``, in radians.
+
+    Whole pixels are moved; between two of them both are mixed.
+
+    Parameters
+    ----------
+    image : ndarray, uint8 or float32, shape (H, W) or (H, W, channels)
+    """
+    import cv2
+
+    pixels = yaw / (2 * np.pi) * image.shape[1]
+    whole = int(np.floor(pixels + _ROUNDING))
+    part = pixels - whole
+    moved = np.roll(image, whole, axis=1)
+    if part <= _ROUNDING:
+        return moved
+    further = np.roll(image, whole + 1, axis=1)
+    mixed: NDArray = cv2.addWeighted(moved, 1 - part, further, part, 0)
+    return mixed
 
 
 def over_the_pole(rows: NDArray) -> NDArray:
