@@ -133,23 +133,22 @@ class PulledField:
         first = self._given * self._hop
         self._given += 1
         times = self._start + (first + np.arange(hop.shape[1])) / self._rate
-        turn, total = np.zeros((hop.shape[1], 3)), np.zeros(hop.shape[1])
+        turn, total = np.zeros((3, hop.shape[1])), np.zeros(hop.shape[1])
         borders = np.array(self._borders)
-        passed = (np.arange(hop.shape[1]) / self._hop)[:, None]
+        passed = np.arange(hop.shape[1]) / self._hop
         for pull, wanted in self._pulls:
             weights = pull.weights(times)
             if not weights.any():
                 continue
             towards = _rotations(borders, wanted)
             before, after = self._smooth @ towards[:-1], self._smooth @ towards[1:]
-            turn += weights[:, None] * (before + passed * (after - before))
+            turn += weights * (before[:, None] + passed * (after - before)[:, None])
             total += weights
         pulled = total > 0
         if not pulled.any():
             return hop
-        turn /= np.maximum(total, 1.0)[:, None]
-        angle = np.linalg.norm(turn, axis=1)
-        turn *= (MOST / np.maximum(angle, MOST))[:, None]
+        turn /= np.maximum(total, 1.0)
+        turn *= MOST / np.maximum(_lengths(turn), MOST)
         return np.where(pulled, rotate_each(hop, _quaternions(turn)), hop)
 
 
@@ -184,6 +183,12 @@ def _rotations(borders: Array, wanted: Array) -> Array:
 
 
 def _quaternions(turn: Array) -> Array:
-    """Unit quaternions (n, 4) of rotation vectors (n, 3), radians."""
-    half = np.linalg.norm(turn, axis=1, keepdims=True) / 2
-    return np.hstack([np.cos(half), np.sinc(half / np.pi) * turn / 2])
+    """Unit quaternions (n, 4) of rotation vectors (3, n), radians."""
+    half = _lengths(turn) / 2
+    return np.vstack([np.cos(half), np.sinc(half / np.pi) / 2 * turn]).T
+
+
+def _lengths(vectors: Array) -> Array:
+    """Of vectors (3, n)."""
+    x, y, z = vectors
+    return np.sqrt(x * x + y * y + z * z)
