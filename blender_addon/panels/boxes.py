@@ -81,19 +81,15 @@ def own_sound(layout: Any, scene: Any) -> None:
     settings = scene.omniaudio
     layout.prop(settings, "place_method")
     layout.prop(settings, "recording")
-    if settings.place_method == "given":
-        _names(layout, carriers.objects(scene), "no object carries it", "PIVOT_CURSOR")
-        return
-    layout.prop(settings, "max_sources")
     layout.prop(settings, "width", slider=True)
-
-
-def _names(layout: Any, items: list[Any], none: str, icon: str) -> None:
-    """Objects by name, or that there are none."""
-    for item in items:
-        layout.label(text=item.name, icon=icon)
-    if not items:
-        layout.label(text=none)
+    if settings.place_method != "given":
+        layout.prop(settings, "max_sources")
+        return
+    found = carriers.objects(scene)
+    for item in found:
+        layout.label(text=item.name, icon="PIVOT_CURSOR")
+    if not found:
+        lines(layout, "no object carries it; mark one in its object properties", "INFO")
 
 
 def _world_front(layout: Any, scene: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -93,6 +94,17 @@ def saved(blender: Any, tmp_path: Path) -> Path:
 def movie(scene: Any) -> Any:
     """The demo clip as the active movie strip, from frame 10 on."""
     return add_movie(scene, DEMO, 10)
+
+
+@pytest.fixture
+def camera(blender: Any, scene: Any) -> Any:
+    """An active camera at (0, 0, 1.6) that looks along +Y."""
+    item = blender.data.objects.new("camera", blender.data.cameras.new("camera"))
+    scene.collection.objects.link(item)
+    item.location = (0.0, 0.0, 1.6)
+    item.rotation_euler = (math.pi / 2, 0.0, 0.0)
+    scene.camera = item
+    return item
 
 
 def add_movie(scene: Any, path: Path, frame: int, channel: int = 1) -> Any:

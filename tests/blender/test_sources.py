@@ -28,17 +28,6 @@ def tone(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def camera(blender: Any, scene: Any) -> Any:
-    """An active camera at (0, 0, 1.6) that looks along +Y."""
-    item = blender.data.objects.new("camera", blender.data.cameras.new("camera"))
-    scene.collection.objects.link(item)
-    item.location = (0.0, 0.0, 1.6)
-    item.rotation_euler = (math.pi / 2, 0.0, 0.0)
-    scene.camera = item
-    return item
-
-
 def add_source(blender: Any, scene: Any, path: Path, name: str = "bee") -> Any:
     item = blender.data.objects.new(name, None)
     scene.collection.objects.link(item)
