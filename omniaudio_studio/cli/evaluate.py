@@ -1,4 +1,4 @@
-"""``omniaudio evaluate``: how well a bundle does what it is for."""
+"""``omniaudio evaluate``: how well a bundle generates, and how well recordings are spatialized."""
 
 from __future__ import annotations
 
@@ -22,14 +22,18 @@ from omniaudio_studio.cli.running import run_cancellable
 
 if TYPE_CHECKING:
     from omniaudio_studio.engine.cancel import CancelToken
+    from omniaudio_studio.evaluation import spatialize_report
     from omniaudio_studio.evaluation.starter import Report
 
-app = typer.Typer(help="Evaluate a bundle on scenes that it has not seen.", no_args_is_help=True)
+app = typer.Typer(
+    help="Evaluate on scenes whose sound field is known, and that no bundle has seen.",
+    no_args_is_help=True,
+)
 
 
 @app.callback()
 def group() -> None:
-    """Evaluate a bundle on scenes that it has not seen."""
+    """Evaluate on scenes whose sound field is known, and that no bundle has seen."""
 
 
 @app.command()
@@ -71,6 +75,63 @@ def starter(
             motion=kind,
             cfg=cfg,
             steps=steps,
+            device=device,
+            progress=report,
+            cancel=cancel,
+        )
+
+    with ProgressReport() as report:
+        result = run_cancellable(work)
+    if as_json:
+        print_json(result.as_dict())
+        return
+    from rich.console import Console
+
+    Console().print(result.table())
+
+
+@app.command()
+def spatialize(
+    count: Annotated[int, typer.Option(help="How many scenes of each of three kinds.")] = 40,
+    seed: Annotated[int, typer.Option(help="Same seed, same scenes.")] = 1000,
+    seconds: Annotated[float, typer.Option(help="Length of each.")] = 8.0,
+    methods: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B",
+            help="automatic, learned, or none for the comparisons alone; else what the bundle has.",
+        ),
+    ] = None,
+    sounds: Sounds = None,
+    folds: Folds = None,
+    panoramas: Panoramas = None,
+    panorama_names: PanoramaNames = None,
+    sprites: Sprites = None,
+    bundle: Annotated[str, typer.Option(help="Whose spatializer is learned.")] = "starter",
+    device: Annotated[str, typer.Option(help="Where it runs.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON.")] = False,
+) -> None:
+    """How near spatialized recordings come to the true sound field.
+
+    Scenes with one moving, one still and two still sources, of which W alone is handed in. Beside
+    the methods: the true field, W alone, always in front, a spatial prior, a random direction.
+    """
+    chosen = () if methods == "none" else names_of(methods)
+
+    def work(cancel: CancelToken) -> spatialize_report.Report:
+        from omniaudio_studio.evaluation.spatialize import evaluate_spatialize
+
+        return evaluate_spatialize(
+            sounds=sounds,
+            folds=folds_of(folds, sounds, (4,)),
+            panoramas=panoramas,
+            panorama_names=names_of(panorama_names),
+            sprites=sprites,
+            count=count,
+            seed=seed,
+            seconds=seconds,
+            methods=chosen,
+            bundle=bundle,
             device=device,
             progress=report,
             cancel=cancel,
