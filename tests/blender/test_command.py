@@ -73,6 +73,23 @@ def test_generate_deliver_and_save(file: Path, saved: Path, blender: Any) -> Non
     assert "demo-take1" in [strip.name for strip in scene.sequence_editor.strips_all]
 
 
+def test_spatialize_and_save(file: Path, saved: Path, blender: Any) -> None:
+    scene = blender.context.scene
+    item = blender.data.objects.new("singer", None)
+    scene.collection.objects.link(item)
+    item.omniaudio.carries_sound, item.location = True, (0.0, 2.0, 0.0)
+    scene.camera = blender.data.objects.new("eye", blender.data.cameras.new("eye"))
+    scene.collection.objects.link(scene.camera)
+    blender.ops.wm.save_mainfile()
+    code, lines = run(file, "spatialize", "--method", "given", "--width", "0.5", "--save")
+    assert code == 0, lines
+    assert "demo-placed.wav in" in lines[-1] and "1 source" in lines[-1]
+    blender.ops.wm.open_mainfile(filepath=str(file))
+    scene = blender.context.scene
+    assert (scene.omniaudio.place_method, scene.omniaudio.width) == ("given", 0.5)
+    assert "demo-placed" in [strip.name for strip in scene.sequence_editor.strips_all]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -84,6 +101,9 @@ def test_generate_deliver_and_save(file: Path, saved: Path, blender: Any) -> Non
         (["generate", "--all-scenes", "--scene", "Scene"], "not both"),
         (["generate", "--seed", "-1"], "--seed must be from 0"),
         (["generate", "--folder", "/no/such/folder"], "is not there"),
+        (["spatialize", "--method", "given"], "no object of the scene carries"),
+        (["spatialize", "--max-sources", "4"], "--max-sources must be from 1 to 3"),
+        (["spatialize", "--audio", "/no/such.wav"], "the recording is missing"),
         (["deliver"], "has no take"),
         (["deliver", "--take", "x"], "has no take x"),
         (["sing"], "invalid choice"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -188,6 +189,85 @@ def test_an_object_shows_its_sound(
     blender.ops.omniaudio.mark_source()
     assert item.omniaudio.is_source
     assert "bee" in draw("OMNIAUDIO_PT_scene_objects")
+
+
+def test_an_object_shows_what_else_it_can_be(
+    draw: Callable[[str], list[str]], blender: Any, scene: Any
+) -> None:
+    item = blender.data.objects.new("singer", None)
+    scene.collection.objects.link(item)
+    blender.context.view_layer.objects.active = item
+    assert draw("OMNIAUDIO_PT_object_own") == ["carries_sound", "share", "stem"]
+    assert draw("OMNIAUDIO_PT_object_hint") == ["is_hint", "strength", "hint_range"]
+    mine = item.omniaudio
+    mine.carries_sound, mine.is_hint, mine.hint_range = True, True, "FRAMES"
+    assert draw("OMNIAUDIO_PT_object_hint")[-2:] == ["hint_first", "hint_last"]
+    assert "singer (hint)" in draw("OMNIAUDIO_PT_scene_objects")
+    said = draw("OMNIAUDIO_PT_scene_own")
+    assert said == ["place_method", "recording", "width", "max_sources"]
+    scene.omniaudio.place_method = "given"
+    assert draw("OMNIAUDIO_PT_scene_own")[-1] == "singer"
+    mine.carries_sound = False
+    assert "mark one" in " ".join(draw("OMNIAUDIO_PT_scene_own"))
+
+
+def test_settings_that_only_some_need(
+    draw: Callable[[str], list[str]], scene: Any, movie: Any
+) -> None:
+    settings = scene.omniaudio
+    rare = {"front_azimuth", "mix_field", "hfov", "camera_azimuth", "camera_elevation"}
+    places = ("OMNIAUDIO_PT_sequencer", "OMNIAUDIO_PT_sequencer_output")
+    assert not rare & {name for place in places for name in draw(place)}
+    settings.front_view, settings.bed, settings.projection = "ANGLE", "PLACED", "flat"
+    assert rare <= {name for place in places for name in draw(place)}
+
+
+def test_placing_is_offered_and_refused_in_the_panel(
+    draw: Callable[[str], list[str]], scene: Any, movie: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from blender_addon import clips, probing
+
+    said = draw("OMNIAUDIO_PT_sequencer")
+    assert said.index("[Place the Clip's Own Sound]") == 1 + said.index("[Generate Spatial Audio]")
+    assert "no sound of its own" not in " ".join(said)
+    monkeypatch.setitem(probing._sound, clips.of_strip(scene, movie).clip, False)
+    assert "demo.mp4 has no sound of its own to place" in " ".join(draw("OMNIAUDIO_PT_sequencer"))
+
+
+def test_no_panel_opens_a_file_or_starts_a_process(
+    draw: Callable[[str], list[str]],
+    blender: Any,
+    scene: Any,
+    movie: Any,
+    camera: Any,
+    saved: Path,
+    tiny_bundle: Path,
+) -> None:
+    scene.omniaudio.bundle, scene.omniaudio.place_method = str(tiny_bundle), "given"
+    camera.omniaudio.carries_sound = camera.omniaudio.is_hint = True
+    camera.omniaudio.is_source = True
+    opened: list[str] = []
+    watched = ("open", "os.listdir", "os.scandir", "subprocess.Popen")
+    watching = False
+
+    def hear(event: str, arguments: tuple[Any, ...]) -> None:
+        if watching and event in watched:
+            opened.append(f"{event} {arguments[0]}")
+
+    sys.addaudithook(hear)
+    names = [name for name in dir(blender.types) if name.startswith("OMNIAUDIO_PT_")]
+    blender.context.view_layer.objects.active = camera
+    for name in names:
+        draw(name)  # the first time modules may be loaded
+    watching = True
+    try:
+        for name in names:
+            draw(name)
+        with pytest.raises(OSError):
+            (saved / "nothing").read_bytes()
+    finally:
+        watching = False
+    assert len(opened) == 1 and "nothing" in opened[0]
 
 
 def test_the_preferences_tell_of_the_runtime(blender: Any) -> None:

@@ -124,6 +124,49 @@ def test_all_settings_of_a_take_come_back(
     assert (shot.start, shot.use_seed, shot.seed, shot.use_cfg) == (58, True, 5, False)
 
 
+def test_settings_of_pictures_and_mixes_come_back(
+    blender: Any, scene: Any, movie: Any, camera: Any, saved: Path, tiny_bundle: Path
+) -> None:
+    settings = scene.omniaudio
+    settings.bundle, settings.place_method = str(tiny_bundle), "given"
+    item = blender.data.objects.new("singer", None)
+    scene.collection.objects.link(item)
+    item.omniaudio.carries_sound, item.omniaudio.is_hint = True, True
+    settings.width, settings.max_sources, settings.recording = 0.6, 2, movie.filepath
+    settings.subtype = "pcm24"
+    blender.ops.omniaudio.place_own_sound()
+    placed = settings.active_take
+    settings.mix, settings.bed, settings.duck = 0.5, "PLACED", 6.0
+    settings.front_view, settings.front_azimuth = "ANGLE", 1.0
+    settings.projection, settings.hfov = "flat", 1.5
+    settings.camera_azimuth, settings.camera_elevation = 2.0, -0.5
+    blender.ops.omniaudio.generate()
+    generated = settings.active_take
+    with pytest.raises(RuntimeError, match="is a flat picture"):
+        blender.ops.omniaudio.deliver(filepath=str(saved / "out.wav"), overlay=True)
+
+    kept = ("place_method", "width", "max_sources", "recording", "subtype", "mix", "bed", "duck")
+    kept += ("front_view", "front_azimuth", "projection", "hfov", "camera_azimuth")
+    kept += ("camera_elevation", "bundle")
+    before = {name: getattr(settings, name) for name in kept}
+    for name in kept:
+        settings.property_unset(name)
+    blender.ops.omniaudio.use_take_settings(key=generated)
+    assert settings.mix_field == "demo-placed"
+    assert settings.projection == "flat"
+    blender.ops.omniaudio.use_take_settings(key=placed)
+    assert settings.projection == "auto"
+    assert Path(settings.recording) == Path(movie.filepath).resolve()
+    before |= {"projection": "auto", "recording": settings.recording}
+    for name in kept:
+        value = getattr(settings, name)
+        expected = before[name]
+        if isinstance(expected, float):
+            assert value == pytest.approx(expected, abs=1e-5), name
+        else:
+            assert value == expected, name
+
+
 def test_takes_that_are_finished_stay_when_a_later_one_is_cancelled(
     blender: Any, scene: Any, movie: Any, saved: Path, tiny_bundle: Path
 ) -> None:
