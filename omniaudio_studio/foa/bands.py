@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,8 +16,9 @@ def mel_edges(bands: int, low: float, high: float) -> NDArray[np.float64]:
 
     mel = 2595 log10(1 + f / 700) (O'Shaughnessy, "Speech Communication", 1987).
     """
-    ends = 2595 * np.log10(1 + np.array([low, high]) / 700)
-    return 700 * (10 ** (np.linspace(*ends, bands + 1) / 2595) - 1)
+    first, last = (2595 * math.log10(1 + value / 700) for value in (low, high))
+    mels = np.linspace(first, last, bands + 1, dtype=np.float64)
+    return np.asarray(700 * (10 ** (mels / 2595) - 1), np.float64)
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,7 @@ class BandAnalysis:
         self.rate, self.frame_rate, self.channels = rate, frame_rate, channels
         self.size = 1 << int(np.ceil(np.log2(window * rate)))
         self._taper = np.hanning(self.size + 1)[:-1].astype(np.float32)
-        frequencies = np.fft.rfftfreq(self.size, 1 / rate)
-        self.matrix = band_matrix(frequencies, edges)
+        self.matrix = band_matrix(np.fft.rfftfreq(self.size, 1 / rate), edges)
         # Parseval, one-sided, and the window's own power: a band's mean square.
         self._scale = np.float32(2.0 / (self.size * float(np.sum(self._taper**2))))
         self._held = np.zeros((channels, 0), np.float32)
@@ -141,7 +143,7 @@ class BandAnalysis:
         return BandFrames(*(np.concatenate(x) * self._scale for x in (energy, across, power)))
 
 
-def band_matrix(frequencies: NDArray[np.float64], edges: ArrayLike) -> NDArray[np.float32]:
+def band_matrix(frequencies: NDArray[Any], edges: ArrayLike) -> NDArray[np.float32]:
     """Which bins belong to which band: float32 (bins, bands) of zeros and ones."""
     borders = np.asarray(edges, np.float64)
     if borders.ndim != 1 or borders.size < 2 or not np.all(np.diff(borders) > 0):

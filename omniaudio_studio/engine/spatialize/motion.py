@@ -1,0 +1,211 @@
+"""What moves on the sphere, beside the camera's own turning.
+
+Pictures are small panoramas of one value per pixel. Between two of them the camera's rotation is
+estimated and undone; what still changes, moves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from omniaudio_studio.panorama.sphere import angles_to_vector
+
+Array = NDArray[np.float32]
+
+COLUMNS, ROWS = 144, 72
+"""Pixels of the panoramas: 2.5 degrees each."""
+
+CELL = 3
+"""Pixels of a cell's side: 7.5 degrees."""
+
+NOISE = 3.0 / 255
+"""Change that a codec makes where nothing moves."""
+
+CUT = 0.09
+"""Mean change over the sphere beyond which a picture begins another shot."""
+
+_LARGEST_TURN = 0.35  # radians between two pictures; what is beyond is no camera's turn
+_ROUNDS = ((3, 3), (1, 3), (0, 2))  # radius of a blur in pixels, and how often at most
+
+
+@dataclass(frozen=True)
+class Change:
+    """From one picture to the next.
+
+    Attributes
+    ----------
+    cells
+        float32 (rows, columns) of cells: mean change beyond the noise, 0 to 1.
+    overall
+        Mean change over the sphere, before the camera's rotation was undone; 0 to 1.
+    turn
+        The camera's rotation as a vector (x, y, z), radians.
+    """
+
+    cells: Array
+    overall: float
+    turn: NDArray[np.float64]
+
+
+class Sphere:
+    """A panorama's pixels as directions, and pictures on it turned."""
+
+    def __init__(self, columns: int, rows: int) -> None:
+        self.columns, self.rows = columns, rows
+        azimuth = np.pi - 2 * np.pi * (np.arange(columns) + 0.5) / columns
+        elevation = np.pi / 2 - np.pi * (np.arange(rows) + 0.5) / rows
+        vectors = angles_to_vector(azimuth[None, :], elevation[:, None])
+        self.vectors = vectors.astype(np.float32)  # (3, rows, columns)
+        self.area = np.repeat(np.cos(elevation)[:, None], columns, axis=1).astype(np.float32)
+        # What a picture's slopes to the left and up are as a gradient g in space; d x g is what a
+        # rotation changes (the rows of the least-squares problem).
+        east = np.stack(
+            np.broadcast_arrays(
+                -np.sin(azimuth)[None, :], np.cos(azimuth)[None, :], np.zeros((rows, columns))
+            )
+        )
+        north = np.cross(vectors, east, axis=0)
+        left = np.cross(vectors, east / np.maximum(np.cos(elevation), 0.05)[:, None], axis=0)
+        up = np.cross(vectors, north, axis=0)
+        scale = columns / (4 * np.pi)  # central differences, in radians
+        self._left = (scale * left).reshape(3, -1).astype(np.float32)
+        self._up = (scale * up).reshape(3, -1).astype(np.float32)
+
+    def turned(self, picture: Array, turn: NDArray[np.float64]) -> Array:
+        """The picture (rows, columns) with its world rotated by ``turn``."""
+        import cv2
+
+        matrix = _rotation(-turn).astype(np.float32)
+        came_from = matrix @ self.vectors.reshape(3, -1)
+        azimuth = np.arctan2(came_from[1], came_from[0]).reshape(self.rows, self.columns)
+        elevation = np.arcsin(np.clip(came_from[2], -1, 1)).reshape(azimuth.shape)
+        # One column more on either side, so that the seam is none.
+        u = (np.pi - azimuth) / (2 * np.pi) * self.columns + 0.5
+        v = (np.pi / 2 - elevation) / np.pi * self.rows - 0.5
+        wide = np.concatenate([picture[:, -1:], picture, picture[:, :1]], axis=1)
+        found = cv2.remap(wide, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(found, np.float32)
+
+    def step(self, first: Array, second: Array) -> NDArray[Any]:
+        """The small rotation that explains best how ``second`` differs from ``first``."""
+        middle = (first + second) / 2
+        across = np.empty_like(middle)
+        across[:, 1:-1] = middle[:, :-2] - middle[:, 2:]
+        across[:, 0], across[:, -1] = middle[:, -1] - middle[:, 1], middle[:, -2] - middle[:, 0]
+        up = np.zeros_like(middle)
+        up[1:-1] = middle[:-2] - middle[2:]
+        # I_t - I_(t-1) = -grad I . (w x d) = -w . (d x grad I).
+        design = -(self._left * across.ravel() + self._up * up.ravel())
+        change, area = (second - first).ravel(), self.area.ravel()
+        weight = area
+        solution: NDArray[Any] = np.zeros(3)
+        for _ in range(2):
+            weighted = design * weight
+            normal = weighted @ design.T + 1e-6 * np.eye(3)
+            solution = np.linalg.solve(normal, weighted @ change)
+            rest = np.abs(change - solution.astype(np.float32) @ design)
+            scale = 1.5 * float(rest.mean()) + 1e-3
+            weight = area * np.minimum(1.0, scale / np.maximum(rest, 1e-6))
+        return solution
+
+
+class MotionMeter:
+    """Compares each picture with the one before.
+
+    The camera's rotation is the one that explains brightness best (Lucas and Kanade, "An iterative
+    image registration technique", IJCAI 1981, with the sphere's rotations for the translations of
+    the plane): for a small rotation w, I_t(d) - I_(t-1)(d) = -grad I . (w x d) over all directions
+    d, solved by least squares that are weighted by solid angle, outliers less (Huber), and repeated
+    from coarse to fine on pictures of half the size.
+    """
+
+    def __init__(self) -> None:
+        self._sphere = Sphere(COLUMNS, ROWS)
+        self._small = Sphere(COLUMNS // 2, ROWS // 2)
+        self._area = self._sphere.area / self._sphere.area.sum()
+        self._before: Array | None = None
+
+    def __call__(self, picture: NDArray[np.uint8]) -> Change | None:
+        """The change to this picture, uint8 (ROWS, COLUMNS, 3); None for the first one."""
+        luma = np.array([0.299, 0.587, 0.114], np.float32) / np.float32(255)
+        grey: Array = picture.astype(np.float32) @ luma
+        before, self._before = self._before, grey
+        if before is None:
+            return None
+        change = np.abs(grey - before)
+        overall = float((change * self._area).sum())
+        turn = self._turn(before, grey) if overall > NOISE / 4 else np.zeros(3)
+        if np.linalg.norm(turn) > 3e-4:
+            moved = self._sphere.turned(before, turn)
+            # A rotation that explains next to nothing is none.
+            if float((np.abs(grey - moved) * self._area).sum()) < 0.95 * overall:
+                change = _forgiving(grey, moved)
+            else:
+                turn = np.zeros(3)
+        else:
+            turn = np.zeros(3)
+        return Change(self._pooled(np.maximum(change - NOISE, 0)), overall, turn)
+
+    def _pooled(self, pixels: Array) -> Array:
+        """Mean over the pixels of each cell, weighted by solid angle."""
+        shape = (ROWS // CELL, CELL, COLUMNS // CELL, CELL)
+        weighted = (pixels * self._area).reshape(shape).sum(axis=(1, 3))
+        return np.asarray(weighted / self._area.reshape(shape).sum(axis=(1, 3)), np.float32)
+
+    def _turn(self, before: Array, after: Array) -> NDArray[np.float64]:
+        """The rotation vector that brings ``before`` onto ``after``."""
+        first, second = _halved(before), _halved(after)
+        turn = np.zeros(3)
+        for blur, rounds in _ROUNDS:
+            low, high = _blurred(first, blur), _blurred(second, blur)
+            for _ in range(rounds):
+                step = self._small.step(self._small.turned(low, turn) if turn.any() else low, high)
+                turn = turn + step
+                if np.linalg.norm(turn) > _LARGEST_TURN:
+                    return np.zeros(3)
+                if np.linalg.norm(step) < 5e-4:
+                    break
+        return turn
+
+
+def _rotation(turn: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rodrigues' formula: the matrix of a rotation vector."""
+    angle = float(np.linalg.norm(turn))
+    if angle < 1e-12:
+        return np.eye(3)
+    x, y, z = turn / angle
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+
+
+def _halved(picture: Array) -> Array:
+    rows, columns = picture.shape
+    return np.asarray(picture.reshape(rows // 2, 2, columns // 2, 2).mean(axis=(1, 3)), np.float32)
+
+
+def _blurred(picture: Array, radius: int) -> Array:
+    """A box twice over, which wraps around in azimuth; ``radius`` 0 leaves it as it is."""
+    if not radius:
+        return picture
+    import cv2
+
+    size, margin = (2 * radius + 1, 2 * radius + 1), 2 * radius
+    wide = np.concatenate([picture[:, -margin:], picture, picture[:, :margin]], axis=1)
+    for _ in range(2):
+        wide = cv2.blur(wide, size, borderType=cv2.BORDER_REPLICATE)
+    return np.ascontiguousarray(wide[:, margin:-margin], np.float32)
+
+
+def _forgiving(after: Array, moved: Array) -> Array:
+    """Change that not even the pixels beside can explain: interpolation blurs what turns."""
+    import cv2
+
+    wide = np.concatenate([moved[:, -1:], moved, moved[:, :1]], axis=1)
+    box = np.ones((3, 3), np.uint8)
+    high = cv2.dilate(wide, box)[:, 1:-1]
+    low = cv2.erode(wide, box)[:, 1:-1]
+    return np.asarray(np.maximum(np.maximum(after - high, low - after), 0), np.float32)

@@ -1,0 +1,108 @@
+"""The recording as finders hear it: energies in bands, and which side of a pair is louder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from omniaudio_studio.cancel import Cancel
+from omniaudio_studio.foa.bands import BandAnalysis, BandFrames
+
+if TYPE_CHECKING:
+    from omniaudio_studio.media.probe import ClipInfo
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class SoundFrames:
+    """Frames of a recording.
+
+    Attributes
+    ----------
+    energy
+        float32 (frames, bands): mean square of W.
+    pan
+        float32 (frames, bands): (L^2 - R^2) / (L^2 + R^2), -1 (right) to 1 (left); 0 of a mono
+        recording.
+    stereo
+        Whether the recording has a left and a right.
+    """
+
+    energy: Array
+    pan: Array
+    stereo: bool
+
+
+def sound_frames(
+    info: ClipInfo,
+    recording: Path,
+    *,
+    start: float,
+    frames: int,
+    frame_rate: float,
+    edges: NDArray[np.float64],
+    window: float,
+    rate: int = 48_000,
+    cancel: Cancel | None = None,
+) -> Iterator[SoundFrames]:
+    """Frames of a range of a recording, as a stream of pieces that are ``frames`` long in all.
+
+    Frame f has its middle at start + (f + 1/2) / frame_rate seconds of the clip. Silence where the
+    recording has ended.
+
+    Parameters
+    ----------
+    recording
+        The file whose sound is heard; the clip itself or another one.
+    rate
+        Samples a second that are analysed; the sound is resampled to it.
+
+    Raises
+    ------
+    MediaError
+        If its sound cannot be read.
+    """
+    from omniaudio_studio.media.audio import iter_audio
+
+    own = recording == Path(info.path)
+    source = info if own else recording
+    analysis: BandAnalysis | None = None
+    given = 0
+    stereo = False
+    for block in iter_audio(source, rate, start, frames / frame_rate):
+        if cancel is not None:
+            cancel.check()
+        stereo = block.shape[0] == 2
+        if analysis is None:
+            analysis = BandAnalysis(rate, edges, frame_rate, window, 2 if stereo else 1)
+        piece = analysis.push(_middle_and_side(block))
+        given += len(piece)
+        if len(piece):
+            yield _heard(piece, stereo)
+    if analysis is None:
+        analysis = BandAnalysis(rate, edges, frame_rate, window)
+    rest = analysis.finish(frames)
+    if len(rest):
+        yield _heard(rest, stereo)
+
+
+def _middle_and_side(block: Array) -> Array:
+    """W, and (L - R) / 2 where there are two channels."""
+    if block.shape[0] == 2:
+        return np.stack([(block[0] + block[1]) / 2, (block[0] - block[1]) / 2])
+    return block.mean(axis=0, keepdims=True)
+
+
+def _heard(piece: BandFrames, stereo: bool) -> SoundFrames:
+    if not stereo:
+        return SoundFrames(piece.energy, np.zeros_like(piece.energy), False)
+    # L = m + s, R = m - s: L^2 - R^2 = 4 m s, L^2 + R^2 = 2 (m^2 + s^2).
+    total = piece.energy + piece.power[..., 0]
+    pan = 2 * piece.across[..., 0] / np.maximum(total, 1e-12)
+    return SoundFrames(piece.energy, np.clip(pan, -1, 1).astype(np.float32), True)
