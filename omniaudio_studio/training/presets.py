@@ -51,6 +51,9 @@ class Networks:
     dit_width: int = 256
     dit_depth: int = 8
     dit_heads: int = 4
+    spatial_cells: int = 48
+    spatial_stem: int = 16
+    spatial_width: int = 160
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class Preset:
     vae: StageSetup = field(default_factory=StageSetup)
     vision: StageSetup = field(default_factory=StageSetup)
     flow: StageSetup = field(default_factory=StageSetup)
+    spatializer: StageSetup = field(default_factory=StageSetup)
     #: Latent frames of a generated window, and of the overlap between windows.
     window: int = 64
     #: (14 of 64 at 12.5 per second: windows start on picture frames, so features are shared.)
@@ -86,6 +90,7 @@ PRESETS: dict[str, Preset] = {
         flow=StageSetup(
             steps=3600, batch=24, length=64, rate=1e-3, warmup=200, ema=0.999, bfloat16=True
         ),
+        spatializer=StageSetup(steps=3400, batch=8, length=32, rate=1e-3, warmup=200, ema=0.998),
     ),
     # Every stage in seconds, for the tests: the code paths of the starter, nothing worth hearing.
     "debug": Preset(
@@ -100,10 +105,14 @@ PRESETS: dict[str, Preset] = {
             dit_width=32,
             dit_depth=1,
             dit_heads=2,
+            spatial_cells=16,
+            spatial_stem=4,
+            spatial_width=32,
         ),
         vae=StageSetup(steps=3, batch=2, length=4, warmup=1),
         vision=StageSetup(steps=3, batch=2, length=4, warmup=1),
         flow=StageSetup(steps=3, batch=2, length=16, warmup=1),
+        spatializer=StageSetup(steps=3, batch=2, length=8, warmup=1),
         window=16,
         overlap=4,
         sample_steps=4,

@@ -1,0 +1,133 @@
+"""Stage `spatializer`: shares and directions of a recording, from sound fields and their pictures.
+
+Self-supervised: a first-order recording tells for each band and moment where sound comes from (its
+intensity vector) and how directly (its length). The network is given W and the picture only, and
+learns to say as much. No labels are used, so that any folder of 360 clips with ambisonics serves.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from omniaudio_studio.training.checkpoint import load_average
+from omniaudio_studio.training.loop import Losses, Report, run_training
+from omniaudio_studio.training.networks.spatializer import Mixture, Spatializer
+from omniaudio_studio.training.presets import Preset
+from omniaudio_studio.training.spatial_set import SpatialSet, spatializer_config
+
+#: Width of the target around a direction, in radians (half a cell of the starter's panorama).
+BLOB = math.radians(10)
+#: Bands that a step looks at.
+BANDS = 16
+#: log10 of the mean square that no band of an excerpt without sound reaches.
+SILENCE = -10.5
+
+
+def train_spatializer(
+    preset: Preset, clips: SpatialSet, checkpoint: Path, report: Report | None = None
+) -> None:
+    """Train on random excerpts, turned by whole cells of the panorama (which is exact: the frame
+    encoder wraps around). The checkpoint is what comes of it; `load_spatializer` reads it."""
+    setup = preset.spatializer
+    torch.manual_seed(setup.seed)  # the first weights
+    network = Spatializer(spatializer_config(preset, clips))
+
+    def step(rng: np.random.Generator) -> Losses:
+        batch = draw_batch(clips, rng, setup.batch, setup.length)
+        with torch.autocast("cpu", torch.bfloat16, enabled=setup.bfloat16):
+            mixture = network.mixture(batch["equirect"], batch["sound"])
+        mixture = Mixture(mixture.shares.float(), mixture.looks.float())
+        return mixture_losses(network, mixture, batch)
+
+    run_training(network, step, setup, checkpoint, report=report)
+
+
+def load_spatializer(preset: Preset, clips: SpatialSet, checkpoint: Path) -> Spatializer:
+    """The averaged weights of a checkpoint."""
+    network = Spatializer(spatializer_config(preset, clips)).eval().requires_grad_(False)
+    load_average(checkpoint, network)
+    return network
+
+
+def draw_batch(
+    clips: SpatialSet, rng: np.random.Generator, batch: int, length: int
+) -> dict[str, Tensor]:
+    """Random excerpts of ``length`` picture frames, each turned to another side.
+
+    Returns
+    -------
+    ``equirect`` [B, S, K, D]; ``sound`` [B, F, bands], log10 energy, with a random tone; and of
+    `BANDS` bands drawn at random: ``band`` [n], ``weight`` [B, F, n], the root of their energy,
+    which adds up to 1 in each excerpt, and ``vector`` [B, F, n, 3], the intensity vector over the
+    energy, 0 to 1 long.
+    """
+    length = min(length, clips.features.shape[1])
+    ratio, rows, columns = clips.ratio, clips.rows, clips.columns
+    bands = clips.energy.shape[2]
+    band = np.sort(rng.permutation(bands)[:BANDS])
+    parts: dict[str, list[np.ndarray]] = {
+        name: [] for name in ("equirect", "sound", "weight", "vector")
+    }
+    while len(parts["sound"]) < batch:
+        index = int(rng.integers(len(clips)))
+        start = int(rng.integers(clips.features.shape[1] - length + 1))
+        sounding = slice(start * ratio, (start + length) * ratio)
+        energy = clips.energy[index, sounding].astype(np.float32)
+        if energy.max() < SILENCE:  # teaches nothing
+            continue
+        weight = np.sqrt(10.0 ** (energy - energy.max()))[:, band]
+        cells = clips.features[index, start : start + length].astype(np.float32)
+        turn = int(rng.integers(columns))
+        grid = cells.reshape(length, rows, columns, -1)
+        parts["equirect"].append(np.roll(grid, turn, axis=2).reshape(cells.shape))
+        tone = rng.normal(0, 0.3, 3)
+        places = np.linspace(0, 1, bands)
+        parts["sound"].append(energy + np.interp(places, [0, 0.5, 1], tone).astype(np.float32))
+        parts["weight"].append(weight / weight.sum())
+        vector = clips.vectors[index, sounding][:, band].astype(np.float32)
+        # Columns run to the right, azimuth to the left.
+        angle = -2 * math.pi * turn / columns
+        x, y = vector[..., 0].copy(), vector[..., 1].copy()
+        vector[..., 0] = x * math.cos(angle) - y * math.sin(angle)
+        vector[..., 1] = x * math.sin(angle) + y * math.cos(angle)
+        parts["vector"].append(vector)
+    tensors = {name: torch.from_numpy(np.stack(values)) for name, values in parts.items()}
+    return {"band": torch.from_numpy(band), **tensors}
+
+
+def mixture_losses(network: Spatializer, mixture: Mixture, batch: dict[str, Tensor]) -> Losses:
+    """How well a mixture of looks explains where the bins' sound comes from.
+
+    ``heat``: cross-entropy between where a bin's sound is measured to come from (a bump on the
+    sphere, by the direct part; evenly from everywhere, by the rest) and the mixture over cells,
+    sum over m of share m times look m; less the target's own entropy. ``vector``: squared error of
+    the intensity vector that shares and directions make.
+    """
+    ratio = network.config.ratio
+
+    def by_picture(x: Tensor) -> Tensor:  # [B, F, n, ...] -> [B, S, ratio n, ...]
+        return x.unflatten(1, (-1, ratio)).flatten(2, 3)
+
+    vector, weight = by_picture(batch["vector"]), by_picture(batch["weight"])
+    direct = vector.norm(dim=-1, keepdim=True).clamp(1e-6, 1.0)
+    even = torch.softmax(network.area, dim=0)
+    bump = torch.exp((vector / direct) @ network.directions.T / BLOB**2 - BLOB**-2) * even
+    target = direct * bump / bump.sum(dim=-1, keepdim=True) + (1 - direct) * even
+
+    shares = by_picture(mixture.shares[:, :, batch["band"]].exp())  # [B, S, n, M + 1]
+    looks = mixture.looks.exp().transpose(1, 2)  # [B, S, M, K]
+    nowhere = even.expand(*looks.shape[:2], 1, -1)
+    made = shares @ torch.cat([looks, nowhere], dim=2)
+    gap = target * (torch.log(target + 1e-8) - torch.log(made + 1e-8))
+    heat = (gap.sum(dim=-1) * weight).sum() / len(weight)
+
+    means = looks @ network.directions
+    units = means / means.norm(dim=-1, keepdim=True).clamp(min=1e-4)
+    error = ((shares[..., :-1] @ units - vector) ** 2).sum(dim=-1)
+    error = (error * weight).sum() / len(weight)
+    return {"loss": heat + 2.0 * error, "heat": heat, "vector": error}
