@@ -366,6 +366,32 @@ def _energy() -> QPainterPath:
     )
 
 
+def _source() -> QPainterPath:
+    """A mark in a direction, and a plus."""
+    return _joined(
+        _disc(9.5, 13.5, 4.2),
+        _arc(9.5, 13.5, 7.6, 90, 270, 1.8),
+        _lines((18, 3.2), (18, 10.8)),
+        _lines((14.2, 7), (21.8, 7)),
+    )
+
+
+def _hint() -> QPainterPath:
+    """A ring with a dot: a target."""
+    return _joined(_disc(12, 12, 2.6), _arc(12, 12, 8.2, 0, 360, 2.6))
+
+
+def _place() -> QPainterPath:
+    """A recording's wave, and where it goes on the sphere."""
+    return _joined(
+        _lines((3.5, 9.5), (3.5, 14.5)),
+        _lines((7, 6.5), (7, 17.5)),
+        _lines((10.5, 10), (10.5, 14)),
+        _disc(18, 12, 2.4),
+        _arc(16, 12, 6.6, -70, 140, 1.8),
+    )
+
+
 def _generate() -> QPainterPath:
     """A wave that grows out of a spark."""
     spark = QPainterPath()
@@ -441,6 +467,9 @@ DRAWINGS: dict[str, Callable[[], QPainterPath]] = {
     "warning": _warning,
     "grid": _grid,
     "energy": _energy,
+    "source": _source,
+    "hint": _hint,
+    "place": _place,
     "generate": _generate,
     "copy": _copy,
     "import": _import,

@@ -13,7 +13,7 @@ from omniaudio_studio.jobs.queue import Speed
 from omniaudio_studio.jobs.queued_request import QueuedRequest, model_of, take_count
 from omniaudio_studio.jobs.spatialize_request import SpatializeRequest
 
-ENGINE_STAGES = ("loading", "frames", "picture", "sampling", "decoding")
+ENGINE_STAGES = ("loading", "frames", "picture", "sampling", "decoding", "sound")
 _PLACED = "|spatialize|"  # kinds of work begin with it where a recording is placed
 _MEMORY = 4  # jobs: the history forgets at this pace
 _TYPICAL_SECONDS = 60.0  # a clip of unknown length

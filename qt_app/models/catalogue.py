@@ -33,6 +33,8 @@ class BundleChoice:
         The licence's name, what it asks for, and whether commercial use is allowed.
     cfg, steps
         The sampler's defaults, None where the bundle is broken.
+    spatializer
+        Whether it can find where a recording comes from.
     problem
         Why it cannot be used; None where it can.
     """
@@ -47,6 +49,7 @@ class BundleChoice:
     cfg: float | None = None
     steps: int | None = None
     card: str | None = None
+    spatializer: bool = False
     problem: str | None = None
 
     @property
@@ -139,6 +142,7 @@ class Catalogue(QObject):
                     cfg=sampler.get("cfg"),
                     steps=sampler.get("steps"),
                     card=item.get("card"),
+                    spatializer=bool(item.get("spatializer")),
                     problem=item.get("problem"),
                 )
             )

@@ -175,17 +175,16 @@ def _usable(info: Mapping[str, Any]) -> bool:
 
 
 def projection_problem(info: Mapping[str, Any]) -> str | None:
-    """Why a clip cannot be generated for, and what to do; None where it shows the whole sphere."""
+    """Why a clip cannot be generated for, and what to do; None where its sphere is known."""
     projection = info["projection"]
-    if projection in PROJECTIONS and projection != "flat":
+    declared = info.get("projection_source") == "declared"
+    if projection in PROJECTIONS and (projection != "flat" or declared):
         return None
     size = f"{info['width']} × {info['height']}"
     if projection == "flat":
-        if info.get("projection_source") == "declared":
-            return "Declared as flat. Sound all around needs a 360 clip."
         return (
-            f"A flat video ({size}, no 360 metadata). If it is a 360 clip all the same, declare "
-            "its projection."
+            f"A flat video ({size}, no 360 metadata). Declare it as flat and say where its camera "
+            "looked, or, if it is a 360 clip all the same, declare its projection."
         )
     stitched = "Export it as an equirectangular 360 video"
     if projection == "camera-original":

@@ -10,7 +10,10 @@ from PyQt6.QtCore import QObject, pyqtSignal
 
 from omniaudio_studio.errors import OptionError
 from omniaudio_studio.jobs.outputs import all_outputs
+from omniaudio_studio.jobs.outputs import next_output as next_free
+from omniaudio_studio.jobs.queued_request import QueuedRequest
 from omniaudio_studio.jobs.request import GenerateRequest
+from omniaudio_studio.jobs.spatialize_request import SpatializeRequest
 from qt_app.models.catalogue import Catalogue
 from qt_app.models.clip import Clip
 from qt_app.models.library import Library
@@ -90,11 +93,8 @@ class Generating(QObject):
             if reason is not None:
                 left_out.append(f"{clip.name}: {reason}")
         self._library.set_seeds(seeds)
-        for line in left_out[:3]:
-            self.problem.emit(line)
-        if len(left_out) > 3:
-            self.problem.emit(f"{len(left_out) - 3} more clips were left out")
-        return self._queue_up(requests, seconds)
+        self._tell_left_out(left_out)
+        return self.queue_up(requests, seconds)
 
     def generate_grid(self, clip: Clip, wanted: Sequence[ClipSettings]) -> int:
         """One job for each settings, all for one clip."""
@@ -112,7 +112,7 @@ class Generating(QObject):
             except OptionError as error:
                 self.problem.emit(f"{clip.name}: {sentence(str(error))}")
                 return 0
-        return self._queue_up(requests, [clip.seconds] * len(requests))
+        return self.queue_up(requests, [clip.seconds] * len(requests))
 
     def reroll(self, take: Take, start: float, end: float) -> bool:
         """Queue a part of a take again with a new seed; the rest is kept."""
@@ -121,7 +121,7 @@ class Generating(QObject):
         except OptionError as error:
             self.problem.emit(str(error))
             return False
-        return self._queue_up([request], [end - start]) == 1
+        return self.queue_up([request], [end - start]) == 1
 
     def limit(self, clip: Clip, start: float, end: float) -> None:
         """Generate only this range of the clip from now on."""
@@ -136,6 +136,73 @@ class Generating(QObject):
             self._library.change([clip.id], label="a take's settings", **values)
         except OptionError as error:
             self.problem.emit(str(error))
+
+    def place(self, ids: Iterable[int]) -> int:
+        """One job for each clip: its own sound, or the chosen recording, placed; returns how many.
+
+        Clips whose sound cannot be placed are left out, and told of.
+        """
+        requests: list[QueuedRequest] = []
+        seconds: list[float | None] = []
+        left_out: list[str] = []
+        promised: set[str] = set()
+        for number in ids:
+            clip = self._library.find(number)
+            if clip is None:
+                continue
+            reason = self.reason_against_placing(clip)
+            if reason is None:
+                try:
+                    requests.append(self._placing(clip, promised))
+                    seconds.append(clip.seconds)
+                except OptionError as error:
+                    reason = sentence(str(error))
+            if reason is not None:
+                left_out.append(f"{clip.name}: {reason}")
+        self._tell_left_out(left_out)
+        return self.queue_up(requests, seconds)
+
+    def reason_against_placing(self, clip: Clip) -> str | None:
+        """Why a clip's own sound cannot be placed, as a sentence; None where it can."""
+        settings = clip.settings
+        reason = clip.problem
+        if reason is None and clip.info is None:
+            reason = "It is still being looked at. Try again in a moment."
+        elif reason is None and settings.recording is None and not clip.has_sound:
+            reason = (
+                "It has no sound of its own. Choose another recording under My own sound, or "
+                "generate."
+            )
+        elif reason is None and settings.recording is None and _is_field(clip):
+            reason = "Its sound is a field already: it has its directions."
+        elif reason is None and settings.method == "given" and not settings.sources:
+            reason = "It has no sources yet. Double-click in the picture to add one."
+        elif reason is None and settings.method == "learned":
+            bundle = self._catalogue.bundle(settings.bundle)
+            reason = self._catalogue.bundle_problem(settings.bundle)
+            if reason is None and bundle is not None and not bundle.spatializer:
+                reason = "Its model cannot find directions. Choose other directions."
+        return reason
+
+    def _placing(self, clip: Clip, promised: set[str]) -> SpatializeRequest:
+        settings = self.settings(clip)
+        folder = output_folder(clip.path, settings)
+        request = settings.placing(clip.path, folder / "placed.wav")
+        output = next_free(
+            folder,
+            f"{clip.path.stem}-placed",
+            request,
+            lambda path: _key(path) in promised or self._queue.taken(path),
+        )
+        request = replace(request, output=output)
+        promised.update(map(_key, all_outputs(request)))
+        return request
+
+    def _tell_left_out(self, lines: Sequence[str]) -> None:
+        for line in lines[:3]:
+            self.problem.emit(line)
+        if len(lines) > 3:
+            self.problem.emit(f"{len(lines) - 3} more clips were left out")
 
     def _reason_against(self, clip: Clip) -> str | None:
         if clip.problem is not None:
@@ -163,13 +230,17 @@ class Generating(QObject):
         promised.update(map(_key, all_outputs(settings.request(clip.path, output))))
         return output
 
-    def _queue_up(
-        self, requests: Sequence[GenerateRequest], seconds: Sequence[float | None]
-    ) -> int:
+    def queue_up(self, requests: Sequence[QueuedRequest], seconds: Sequence[float | None]) -> int:
+        """Give requests to the queue, with the lengths of their clips; returns how many."""
         if requests:
             self._queue.add(requests, list(seconds))
             self.queued.emit(len(requests))
         return len(requests)
+
+
+def _is_field(clip: Clip) -> bool:
+    sound = None if clip.info is None else clip.info.get("audio")
+    return bool(sound and sound.get("ambisonic"))
 
 
 def _key(path: Path) -> str:

@@ -284,12 +284,14 @@ class Listening(QObject):
 
 
 def source_label(title: str, clip_stem: str) -> str:
-    """What a take is called among the sources of its clip: "Take 3" for NAME-take3.
+    """What a take is called among the sources of its clip: "Take 3" for NAME-take3, "Placed 1".
 
     The clip's name is the same for all of them, and there is little room.
     """
-    found = re.fullmatch(re.escape(clip_stem) + r"-take(\d+)", title)
-    return title if found is None else f"Take {found[1]}"
+    found = re.fullmatch(re.escape(clip_stem) + r"-(take|placed-take)(\d+)", title)
+    if found is None:
+        return title
+    return f"{'Take' if found[1] == 'take' else 'Placed'} {found[2]}"
 
 
 def take_key(take: Take) -> str:

@@ -15,7 +15,7 @@ from PyQt6.QtCore import QAbstractTableModel, QMimeData, QModelIndex, QObject, Q
 from omniaudio_studio.jobs.estimate import JobProgress
 from omniaudio_studio.jobs.outputs import all_outputs
 from omniaudio_studio.jobs.queue import Job, JobState, absolute
-from omniaudio_studio.jobs.request import GenerateRequest
+from omniaudio_studio.jobs.queued_request import QueuedRequest
 from qt_app.models.queue_texts import name_text, progress_text, state_text, time_text, tooltip
 from qt_app.models.queue_thread import Command, Picture, QueueThread, Reports, Settings
 
@@ -65,8 +65,8 @@ class QueueModel(QAbstractTableModel):
     Attributes
     ----------
     job_finished
-        (id, result as of `RunResult.as_dict`). Also for a job that was found to be done when the
-        program started.
+        (id, result as of `RunResult.as_dict` or `SpatializeResult.as_dict`). Also for a job that
+        was found to be done when the program started.
     job_failed
         (id, one line).
     totals_changed
@@ -181,7 +181,7 @@ class QueueModel(QAbstractTableModel):
 
     def add(
         self,
-        requests: Iterable[GenerateRequest],
+        requests: Iterable[QueuedRequest],
         clip_seconds: float | Sequence[float | None] | None = None,
     ) -> None:
         """Put requests at the end; ``refused`` tells where that cannot be done."""

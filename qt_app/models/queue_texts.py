@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from omniaudio_studio.jobs.estimate import JobProgress
 from omniaudio_studio.jobs.queue import Job, JobState
+from omniaudio_studio.jobs.queued_request import QueuedRequest, take_count
+from omniaudio_studio.jobs.spatialize_request import SpatializeRequest
+from qt_app.models.take_words import METHOD_WORDS
 
 _STAGES = {
     "starting": "starting",
     "loading": "loading the model",
     "frames": "looking at the picture",
+    "picture": "looking for what sounds",
+    "sound": "placing the sound",
     "sampling": "making sound",
     "decoding": "writing sound",
     "overlay": "drawing the overlay",
@@ -29,8 +34,8 @@ def name_text(job: Job) -> str:
     """What is made: the take's name, with the clip's where that does not say it."""
     request = job.request
     name = request.output.name
-    if request.takes > 1:
-        name += f" and {request.takes - 1} more"
+    if take_count(request) > 1:
+        name += f" and {take_count(request) - 1} more"
     if request.output.stem.startswith(request.clip.stem):
         return name
     return f"{request.clip.name}: {name}"
@@ -46,7 +51,7 @@ def state_text(job: Job, progress: JobProgress | None) -> str:
     if job.state is JobState.FAILED and job.error:
         return f"Failed: {job.error}"
     if job.state is JobState.DONE and job.result is not None:
-        notes = ["demonstration model"] if job.result["demonstration"] else []
+        notes = ["demonstration model"] if job.result.get("demonstration") else []
         if not job.result.get("commercial", True):
             notes.append("no commercial use")
         return f"Done ({', '.join(notes)})" if notes else _STATES[job.state]
@@ -99,6 +104,22 @@ def tooltip(job: Job) -> str:
     """Where it goes, what was asked for, and what became of it."""
     request = job.request
     lines = [f"{request.clip} to {request.output}"]
+    lines.append(", ".join(_values(request)))
+    if job.error:
+        lines.append(job.error)
+    if job.result is not None:
+        provider = job.result.get("provider")
+        where = "" if provider is None else f" on {provider}"
+        lines.append(f"made in {job.result['seconds']:.1f} s{where}")
+        lines += job.result["warnings"]
+    return "\n".join(lines)
+
+
+def _values(request: QueuedRequest) -> list[str]:
+    """What was asked for."""
+    if isinstance(request, SpatializeRequest):
+        sound = "its own sound" if request.audio is None else request.audio.name
+        return [f"{sound}, placed", METHOD_WORDS[request.method].lower()]
     values = [f"bundle {request.bundle}", f"seed {request.seed}"]
     if request.cfg is not None:
         values.append(f"CFG {request.cfg:g}")
@@ -106,10 +127,4 @@ def tooltip(job: Job) -> str:
         values.append(f"{request.steps} steps")
     if request.takes > 1:
         values.append(f"{request.takes} takes")
-    lines.append(", ".join(values))
-    if job.error:
-        lines.append(job.error)
-    if job.result is not None:
-        lines.append(f"made in {job.result['seconds']:.1f} s on {job.result['provider']}")
-        lines += job.result["warnings"]
-    return "\n".join(lines)
+    return values

@@ -14,6 +14,7 @@ from typing import Any
 
 from PyQt6.QtCore import QObject, pyqtSignal
 
+from omniaudio_studio.jobs.queued_request import result_wavs
 from omniaudio_studio.jobs.request import Segment
 from qt_app.models.analysis import Analysis
 from qt_app.models.catalogue import Catalogue
@@ -118,8 +119,7 @@ class Session(QObject):
         return self.generating.output_folder(clip), clip.path.parent
 
     def _show_picture(self, clip: Clip | None) -> None:
-        info = None if clip is None else clip.info
-        self.frames.open(info)
+        self.frames.open(_shown_info(clip))
         if clip is None:
             self.sources.load()
         else:
@@ -139,6 +139,8 @@ class Session(QObject):
             return
         settings = current.settings
         self._set_front(settings.yaw)
+        if current.ready:
+            self.frames.open(_shown_info(current))  # a flat picture may lie elsewhere now
         self.timeline.set_defaults(settings.cfg, settings.seed)
         self.timeline.set_shots(settings.shots)
         self.sources.show(settings.sources, settings.hints)
@@ -159,11 +161,10 @@ class Session(QObject):
 
     def _take_made(self, number: int, result: dict[str, Any]) -> None:
         """A finished job's newest take is shown, if its clip is and nobody listens to another."""
-        takes, job = result.get("takes") or (), self.queue.job(number)
-        current = self.library.current
-        if current is None or job is None or not takes or job.request.clip != current.path:
+        job, current = self.queue.job(number), self.library.current
+        if current is None or job is None or job.request.clip != current.path:
             return
-        wav = Path(takes[-1]["wav"])
+        wav = result_wavs(result)[-1]
         if wav.parent in self._take_folders(current):
             self.takes.refresh()
             if not self.player.playing:
@@ -309,3 +310,11 @@ class Session(QObject):
         self.library.close()
         self.analysis.close()
         self.preferences.save()
+
+
+def _shown_info(clip: Clip | None) -> dict[str, Any] | None:
+    """What the picture has to know; a flat one lies where the settings say."""
+    if clip is None or clip.info is None:
+        return None
+    settings = clip.settings
+    return {**clip.info, "hfov": settings.hfov, "camera": settings.camera}

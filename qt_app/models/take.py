@@ -1,4 +1,4 @@
-"""One take: a generated sound with the sidecar that says what made it, read from the disk."""
+"""One take: a sound that was generated or placed, with the sidecar that says what made it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omniaudio_studio.errors import OmniAudioError, OptionError
+from omniaudio_studio.jobs.queued_request import QueuedRequest
 from omniaudio_studio.jobs.request import MAX_SEED, GenerateRequest
+from omniaudio_studio.jobs.result import FoundSource
+from omniaudio_studio.jobs.spatialize_request import SpatializeRequest
+from qt_app.sources.source import MAX_COLOURS, ClipSource
 
 if TYPE_CHECKING:
     from qt_app.models.settings import ClipSettings
 
-# What `omniaudio_studio.jobs.sidecar` writes; that module itself belongs to the worker's side.
+# What `jobs.sidecar` and `jobs.spatialize_sidecar` write; both belong to the worker's side.
 KIND = "omniaudio-sidecar"
+PLACED_KIND = "omniaudio-spatialization"
 SCHEMA_VERSION = 1
+PLACED_TITLE = "Placed sound"
 MAX_SIDECAR = 1 << 20  # bytes: a larger JSON file is none of ours
 HASH_BLOCK = 1 << 20  # bytes
 MAX_GRID = 64  # takes in one go
@@ -42,7 +48,7 @@ class TakeState(StrEnum):
 
 @dataclass(frozen=True)
 class Take:
-    """A generated sound.
+    """A generated sound, or a recording that was placed.
 
     Attributes
     ----------
@@ -51,11 +57,13 @@ class Take:
     request
         What made it, of this take alone.
     bundle, bundle_title, demonstration, licence
-        The model, and its licence's identifier.
+        The model, and its licence's identifier; a placed recording may have had none.
     commercial
         Whether its licence allows commercial use; None where that is not known here.
     cfg, steps
-        As used, the bundle's own values filled in.
+        As used, the bundle's own values filled in; None of a placed recording.
+    sources, confidence
+        Where a placed recording's parts were put, and how sure that was, 0 to 1.
     seconds
         Length of the sound.
     created
@@ -68,15 +76,15 @@ class Take:
 
     wav: Path
     sidecar: Path
-    request: GenerateRequest
+    request: QueuedRequest
     bundle: str
     bundle_title: str
     demonstration: bool
     licence: str
     commercial: bool | None
     seed: int
-    cfg: float
-    steps: int
+    cfg: float | None
+    steps: int | None
     seconds: float
     created: datetime
     sha256: str
@@ -85,6 +93,13 @@ class Take:
     kept: bool = False
     loudness: float | None = None
     warnings: tuple[str, ...] = ()
+    sources: tuple[FoundSource, ...] = ()
+    confidence: float | None = None
+
+    @property
+    def placed(self) -> bool:
+        """Whether it is a recording that was placed."""
+        return isinstance(self.request, SpatializeRequest)
 
     @property
     def title(self) -> str:
@@ -118,7 +133,8 @@ class Take:
 
     def command(self) -> str:
         """The command line that makes this sound again."""
-        words = ["omniaudio", "generate", "--from", str(self.sidecar)]
+        verb = "spatialize" if self.placed else "generate"
+        words = ["omniaudio", verb, "--from", str(self.sidecar)]
         words += ["-o", str(self.wav.with_name(f"{self.wav.stem}-again.wav"))]
         return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
@@ -129,23 +145,27 @@ class Take:
         not the take's. CFG and steps are as the user gave them: None is still the bundle's own.
         """
         request = self.request
-        values: dict[str, Any] = {
+        both = ("start", "duration", "yaw", "subtype", "projection", "stereo")
+        values: dict[str, Any] = {name: getattr(request, name) for name in both}
+        if request.hfov is not None:
+            values |= {"hfov": request.hfov, "camera": request.camera or (0.0, 0.0)}
+        if isinstance(request, SpatializeRequest):
+            return values | _placing(request)
+        values |= {
             name: getattr(request, name)
             for name in (
                 "bundle",
                 "cfg",
                 "seed",
                 "steps",
+                "front",
                 "mix",
-                "start",
-                "duration",
-                "yaw",
+                "mix_field",
+                "duck",
+                "hints",
                 "loudness",
                 "feature_rate",
                 "rate",
-                "subtype",
-                "projection",
-                "stereo",
             )
         }
         values["seed_locked"] = True
@@ -169,12 +189,13 @@ def read_take(sidecar: Path) -> Take | None:
         data = json.loads(sidecar.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-    if not isinstance(data, dict) or data.get("kind") != KIND:
+    if not isinstance(data, dict) or data.get("kind") not in (KIND, PLACED_KIND):
         return None
     if data.get("schema_version") != SCHEMA_VERSION:
         raise OptionError(f"{sidecar.name} was written by another version of OmniAudio Studio")
     try:
-        return _take(sidecar, data)
+        read = _take if data["kind"] == KIND else _placed_take
+        return read(sidecar, data)
     except (KeyError, TypeError, ValueError, OSError, OmniAudioError) as error:
         raise OptionError(f"{sidecar.name} is damaged: {_short(error)}") from error
 
@@ -202,6 +223,58 @@ def _take(sidecar: Path, data: Mapping[str, Any]) -> Take:
         state=TakeState.UNCHECKED if wav.is_file() else TakeState.MISSING,
         warnings=tuple(str(line) for line in data.get("warnings", ())),
     )
+
+
+def _placed_take(sidecar: Path, data: Mapping[str, Any]) -> Take:
+    request = SpatializeRequest.from_dict(data["request"])
+    bundle, output = data.get("bundle") or {}, data["output"]
+    wav = sidecar.with_suffix(".wav")
+    licence = str(bundle.get("licence", ""))
+    return Take(
+        wav=wav,
+        sidecar=sidecar,
+        request=request,
+        bundle=str(bundle.get("name", "")),
+        bundle_title=PLACED_TITLE,
+        demonstration=False,
+        licence=licence,
+        commercial=_commercial(bundle.get("commercial"), licence) if bundle else None,
+        seed=request.seed,
+        cfg=None,
+        steps=None,
+        seconds=int(output["samples"]) / int(output["rate"]),
+        created=datetime.fromtimestamp(sidecar.stat().st_mtime),
+        sha256=str(output["sha256"]),
+        state=TakeState.UNCHECKED if wav.is_file() else TakeState.MISSING,
+        warnings=tuple(str(line) for line in data.get("warnings", ())),
+        sources=tuple(
+            FoundSource(
+                str(source["name"]),
+                tuple(tuple(map(float, point)) for point in source["points"]),
+                tuple(map(float, source["confidence"])),
+            )
+            for source in data["sources"]
+        ),
+        confidence=float(data["confidence"]),
+    )
+
+
+def _placing(request: SpatializeRequest) -> dict[str, Any]:
+    """The settings that a recording was placed by."""
+    values: dict[str, Any] = {
+        "directions": request.method,
+        "recording": request.audio,
+        "max_sources": request.max_sources,
+        "width": request.width,
+    }
+    if request.method == "learned":
+        values["bundle"] = request.bundle
+    if request.sources:
+        values["sources"] = tuple(
+            ClipSource(s.name, s.points, s.file, s.start, colour=number % MAX_COLOURS)
+            for number, s in enumerate(request.sources)
+        )
+    return values
 
 
 def _commercial(stated: Any, licence: str) -> bool | None:
@@ -287,6 +360,11 @@ def reroll(
         One line: the range lies outside the take or is empty, or its WAV is gone or changed.
     """
     request = take.request
+    if not isinstance(request, GenerateRequest):
+        raise OptionError(
+            f"{take.wav.name} is a recording that was placed; a part of it cannot be generated "
+            "again, place it again"
+        )
     if take.state is TakeState.MISSING:
         raise OptionError(f"{take.wav.name} is gone; bring it back to generate a part of it again")
     first, last = max(start, request.start), min(end, take.end)

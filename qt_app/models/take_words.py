@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import math
 
+from omniaudio_studio.jobs.request import GenerateRequest
+from omniaudio_studio.jobs.spatialize_request import SpatializeRequest
 from qt_app.models.take import Take, TakeState
+
+METHOD_WORDS = {
+    "automatic": "Found in the picture",
+    "learned": "Found by the model",
+    "given": "My markers",
+}
 
 
 def loudness_text(loudness: float | None) -> str:
@@ -28,8 +36,23 @@ def badges(take: Take) -> list[tuple[str, str]]:
     return found
 
 
+def facts(take: Take) -> list[str]:
+    """What made it, in a few words each: seed and CFG, or how directions were had."""
+    request = take.request
+    if not isinstance(request, SpatializeRequest):
+        return [f"Seed {take.seed}"] + ([] if take.cfg is None else [f"CFG {take.cfg:g}"])
+    count = len(take.sources)
+    number = "1 source" if count == 1 else f"{count} sources"
+    how = METHOD_WORDS[request.method]
+    if request.method == "given" or take.confidence is None:
+        return [how, number]
+    return [how, number, f"{100 * take.confidence:.0f} % sure"]
+
+
 def part_text(take: Take) -> str:
     """ "3.0 to 7.5 s again", where a part was rolled again."""
+    if isinstance(take.request, SpatializeRequest):
+        return ""
     span = take.request.base_range
     return "" if span is None else f"{span[0]:.1f} to {span[1]:.1f} s again"
 
@@ -39,14 +62,14 @@ def describe(take: Take) -> str:
     request = take.request
     lines = [
         str(take.wav),
-        f"{take.bundle_title}: seed {take.seed}, CFG {take.cfg:g}, {take.steps} steps",
+        f"{take.bundle_title}: {', '.join(_details(take))}",
         f"{request.start:.2f} to {take.end:.2f} s of the clip, made {take.created:%Y-%m-%d %H:%M}",
     ]
     if take.demonstration:
         lines.append("Made by a demonstration model: it shows the way, not the quality to expect")
     if take.commercial is False:
         lines.append(f"The model's licence ({take.licence}) forbids commercial use")
-    if part := part_text(take):
+    if (part := part_text(take)) and isinstance(request, GenerateRequest):
         lines.append(f"{part}; the rest is {request.base_take and request.base_take.name}")
     lines.append(
         {
@@ -63,9 +86,17 @@ def describe(take: Take) -> str:
 
 def spoken(take: Take) -> str:
     """A take in one sentence, for a screen reader."""
-    parts = [take.title, f"seed {take.seed}", f"CFG {take.cfg:g}"]
+    parts = [take.title, *_lower(facts(take))]
     parts += [text for text, _ in badges(take)]
     parts += [name for name, on in (("starred", take.starred), ("kept", take.kept)) if on]
     if loudness := loudness_text(take.loudness):
         parts.append(loudness)
     return ", ".join(parts)
+
+
+def _details(take: Take) -> list[str]:
+    return _lower(facts(take)) + ([] if take.steps is None else [f"{take.steps} steps"])
+
+
+def _lower(words: list[str]) -> list[str]:
+    return [word if word.startswith("CFG") else word[:1].lower() + word[1:] for word in words]

@@ -24,6 +24,10 @@ class Mapped:
         One of ``panorama.views.SOURCES``.
     hfov : float
         Of "flat": horizontal field of view, degrees.
+    camera : (float, float)
+        Of "flat": azimuth and elevation of the picture's middle, degrees.
+    aspect : float or None
+        Of "flat": width over height as displayed; None: pixels are square.
     fisheye_fov : float or None
         Of "dual-fisheye": each lens's field of view, degrees; None: the usual.
     """
@@ -31,13 +35,18 @@ class Mapped:
     projection: str = "equirectangular"
     hfov: float = FLAT_FOV
     fisheye_fov: float | None = None
+    camera: tuple[float, float] = (0.0, 0.0)
+    aspect: float | None = None
 
     def sized(self, width: int, height: int) -> Projection:
         """As a projection of pictures of this size."""
+        flat = self.projection == "flat"
         return source_projection(
             self.projection,
             (width, height),
-            hfov=self.hfov if self.projection == "flat" else None,
+            hfov=self.hfov if flat else None,
+            camera=self.camera,
+            aspect=self.aspect if flat else None,
             fisheye_fov=self.fisheye_fov if self.projection == "dual-fisheye" else None,
         )
 
@@ -69,12 +78,15 @@ class ShownClip:
 
     @classmethod
     def from_info(cls, info: Mapping[str, Any]) -> ShownClip:
-        """From ``ClipInfo.as_dict()``, with "hfov" and "fisheye_fov" (degrees) where known.
+        """From ``ClipInfo.as_dict()``, with "fisheye_fov" (degrees) where known.
 
         What cannot be mapped onto the sphere (VR180, meshes, ...) is shown flat.
         """
         projection = str(info.get("projection", "equirectangular"))
         lens = info.get("fisheye_fov")
+        azimuth, elevation = info.get("camera") or (0.0, 0.0)
+        pixel = float(info.get("pixel_aspect") or 1.0)
+        height = float(info.get("height") or 0.0)
         return cls(
             path=Path(info["path"]),
             start_time=float(info.get("start_time") or 0.0),
@@ -85,5 +97,7 @@ class ShownClip:
                 projection if projection in SOURCES else "flat",
                 float(info.get("hfov") or FLAT_FOV),
                 None if lens is None else float(lens),
+                (float(azimuth), float(elevation)),
+                float(info["width"]) * pixel / height if height else None,
             ),
         )

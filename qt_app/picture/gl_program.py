@@ -19,6 +19,7 @@ from omniaudio_studio.panorama.dual_fisheye import DualFisheye
 from omniaudio_studio.panorama.faces import FaceLayout
 from omniaudio_studio.panorama.perspective import Perspective
 from omniaudio_studio.panorama.projection import Projection
+from omniaudio_studio.panorama.sphere import orientation
 from qt_app.picture.energy import ramp
 from qt_app.picture.frames import Picture, Plane
 from qt_app.picture.gl_shader import GlUnavailable, Shader, Variant, projection_number
@@ -227,6 +228,8 @@ def _set_picture(shader: Shader, picture: Picture, projection: Projection) -> No
         shader.numbers("overlap", _overlap(projection))
     elif isinstance(projection, Perspective):
         shader.numbers("flat_step", *projection.pixel_angle)
+        turn = orientation(projection.yaw, projection.pitch, projection.roll)
+        shader.matrix("to_camera", np.asarray(turn.T, np.float32))
 
 
 def _overlap(lenses: DualFisheye) -> float:

@@ -91,7 +91,7 @@ def paint(painter: QPainter, area: QRectF, scene: Scene, shown: Shown, accent: Q
 
 def _name_directions(painter: QPainter, area: QRectF, scene: Scene) -> None:
     for degrees in range(-150, 181, 30):
-        where = _place(area, scene, camera.vector(math.radians(degrees), 0.0))
+        where = placed(area, scene, camera.vector(math.radians(degrees), 0.0))
         if where is not None:
             side = "" if degrees in (0, 180) else " left" if degrees > 0 else " right"
             name = f"{abs(degrees)}°{side}"
@@ -100,9 +100,9 @@ def _name_directions(painter: QPainter, area: QRectF, scene: Scene) -> None:
 
 def _mark_front(painter: QPainter, area: QRectF, scene: Scene, front: float) -> None:
     """An arrowhead under the front, pointing at it."""
-    tip = _place(area, scene, camera.vector(front, 0.0))
+    tip = placed(area, scene, camera.vector(front, 0.0))
     if tip is not None:
-        image = _arrowhead(_ratio(painter))
+        image = _arrowhead(pixel_ratio(painter))
         painter.drawImage(tip - QPointF(_HEAD / 2, 1), image)
 
 
@@ -111,13 +111,13 @@ def _paint_compass(painter: QPainter, area: QRectF, scene: Scene, front: float) 
     if not area.isEmpty():
         # Whole degrees: a turn of the head does not need a new image for every pixel.
         away = round(math.degrees(front - scene.look[0])) % 360
-        image = _compass(away, round(math.degrees(scene.fov)), _ratio(painter))
+        image = _compass(away, round(math.degrees(scene.fov)), pixel_ratio(painter))
         painter.drawImage(area.topLeft(), image)
 
 
 @lru_cache(maxsize=2)
 def _arrowhead(ratio: float) -> QImage:
-    image, painter = _blank(_HEAD, ratio)
+    image, painter = blank(_HEAD, ratio)
     middle = _HEAD / 2
     corners = [(middle, 1.0), (middle - 7, 13.0), (middle, 10.0), (middle + 7, 13.0)]
     painter.setPen(QPen(theme.colour("picture", 0.8), 1.5))
@@ -131,7 +131,7 @@ def _arrowhead(ratio: float) -> QImage:
 def _compass(away: int, opening: int, ratio: float) -> QImage:
     """Painted as an image, since OpenGL's painter has no smooth edges; angles in degrees."""
     side = 2 * COMPASS_RADIUS
-    image, painter = _blank(side, ratio)
+    image, painter = blank(side, ratio)
     area = QRectF(1, 1, side - 2, side - 2)
     middle, radius = area.center(), area.width() / 2
     painter.setPen(QPen(theme.colour("picture text", 0.55), 1.2))
@@ -157,7 +157,7 @@ def _compass(away: int, opening: int, ratio: float) -> QImage:
     return image
 
 
-def _blank(side: float, ratio: float) -> tuple[QImage, QPainter]:
+def blank(side: float, ratio: float) -> tuple[QImage, QPainter]:
     """A transparent square of so many logical pixels, and its painter."""
     pixels = math.ceil(side * ratio)
     image = QImage(pixels, pixels, QImage.Format.Format_ARGB32_Premultiplied)
@@ -168,12 +168,12 @@ def _blank(side: float, ratio: float) -> tuple[QImage, QPainter]:
     return image, painter
 
 
-def _ratio(painter: QPainter) -> float:
+def pixel_ratio(painter: QPainter) -> float:
     device = painter.device()
     return 1.0 if device is None else device.devicePixelRatioF()
 
 
-def _place(area: QRectF, scene: Scene, direction: camera.Vector) -> QPointF | None:
+def placed(area: QRectF, scene: Scene, direction: camera.Vector) -> QPointF | None:
     """Where a direction is shown; None outside of the view."""
     seen = camera.turned_back(camera.matrix(*scene.look), direction)
     found = camera.place(seen, area.width(), area.height(), scene.fov)

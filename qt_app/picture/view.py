@@ -7,9 +7,11 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from PyQt6.QtCore import QEvent, QRectF, QSize, QSizeF, Qt, QTimer, pyqtSignal
+from PyQt6.QtCore import QEvent, QPointF, QRectF, QSize, QSizeF, Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import (
+    QContextMenuEvent,
     QFocusEvent,
+    QHelpEvent,
     QHideEvent,
     QKeyEvent,
     QMouseEvent,
@@ -18,7 +20,7 @@ from PyQt6.QtGui import (
     QShowEvent,
     QWheelEvent,
 )
-from PyQt6.QtWidgets import QGestureEvent, QPinchGesture, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QGestureEvent, QPinchGesture, QToolTip, QVBoxLayout, QWidget
 
 from qt_app.picture import camera, overlay
 from qt_app.picture.decoder import FrameSource
@@ -27,6 +29,7 @@ from qt_app.picture.frames import Picture
 from qt_app.picture.gl_view import GlCanvas, missing_gl
 from qt_app.picture.hands import Hands
 from qt_app.picture.look import ZOOM_PER_STEP, LookModel
+from qt_app.picture.marking import MarkersAt, Marking
 from qt_app.picture.scene import Scene
 from qt_app.picture.software_view import SoftwareCanvas
 
@@ -36,6 +39,14 @@ TICK_MS = 16
 # clip included: while it draws no mouse is heard, and the ear must not wait for the eye.
 TURN_MS, TURN_BY_CPU_MS = 15, 30
 EMPTY = "Choose a clip to look around in it"
+_ABOUT = (
+    "Drag or use the arrow keys to look around, plus and minus to zoom, Home to look at the front, "
+    "G for a grid, E for where the sound comes from."
+)
+_ABOUT_MARKS = (
+    "N adds a source in the middle, H a hint, M chooses the next one; arrow keys move the one that "
+    "is chosen, Delete removes it, Escape lets go of it."
+)
 
 Clock = Callable[[], float]
 CovarianceAt = Callable[[float], NDArray[np.float64] | None]
@@ -44,8 +55,9 @@ CovarianceAt = Callable[[float], NDArray[np.float64] | None]
 class SphereView(QWidget):
     """Looks into a sphere of pictures.
 
-    Drag to turn, wheel to zoom, arrows, + and -, Home, double click to see the front again; G shows
-    a grid, E the sound's energy; Ctrl-click names a direction.
+    Drag to turn, wheel to zoom, arrows, + and -, Home to see the front again; G shows a grid, E the
+    sound's energy; Ctrl-click names a direction. Marks (see `set_markers`) can be dragged; a double
+    click asks for one, or shows the front again where there are none to be had.
 
     Parameters
     ----------
@@ -87,17 +99,17 @@ class SphereView(QWidget):
 
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
+        self._pressed_at: QPointF | None = None  # where no mark was, and the mouse has not moved
         self._use(self._new_canvas())
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.OpenHandCursor)
         self.setMinimumSize(160, 90)
         self.setAccessibleName("360 picture")
-        self.setAccessibleDescription(
-            "Drag or use the arrow keys to look around, plus and minus to zoom, Home to look at "
-            "the front, G for a grid, E for where the sound comes from."
-        )
+        self.setAccessibleDescription(_ABOUT)
+        self.setMouseTracking(True)
         self.grabGesture(Qt.GestureType.PinchGesture)
 
+        self.marking = Marking(look, self)
         self._hands = Hands(look, self)
         self._hands.grid_wanted.connect(lambda: self.set_grid(not self.grid))
         self._hands.energy_wanted.connect(lambda: self.set_energy_shown(not self.energy_shown))
@@ -171,6 +183,21 @@ class SphereView(QWidget):
         self.refresh()
         self._draw()
 
+    def set_markers(self, markers_at: MarkersAt | None) -> None:
+        """Show marks, as a function of the clip's time gives them; None for no marks at all."""
+        self.marking.follow(markers_at)
+        self.refresh_markers()
+
+    def refresh_markers(self) -> None:
+        """Ask for the marks again: some have changed."""
+        t = self._clock()
+        if self.marking.update(t if math.isfinite(t) else 0.0):
+            self._draw()
+        said = [_ABOUT, _ABOUT_MARKS] if self.marking.on else [_ABOUT]
+        self.setAccessibleDescription(
+            " ".join([*said, *(f"{marker.words}." for marker in self.marking.markers)])
+        )
+
     def set_energy_shown(self, on: bool) -> None:
         """Switch the energy on or off without forgetting the field."""
         if on != self._energy_shown:
@@ -193,6 +220,7 @@ class SphereView(QWidget):
             return
         picture = self._source.frame_at(t)
         changed = self._update_energy(t)
+        changed = self.marking.update(t) or changed
         if picture is not self._picture:
             self._picture = picture
             self._shown.has_picture = picture is not None
@@ -259,20 +287,23 @@ class SphereView(QWidget):
         return True
 
     def _draw(self) -> None:
+        self._canvas.show_scene(self._scene())
+
+    def _scene(self) -> Scene:
         look = self._look
-        self._canvas.show_scene(
-            Scene(
-                self._picture,
-                (look.yaw, look.pitch, look.roll),
-                look.fov,
-                self._energy if self._picture is not None else None,
-                self._shown.grid,
-            )
+        return Scene(
+            self._picture,
+            (look.yaw, look.pitch, look.roll),
+            look.fov,
+            self._energy if self._picture is not None else None,
+            self._shown.grid,
         )
 
     def _paint_over(self, painter: QPainter, area: QRectF, scene: Scene) -> None:
         self._shown.focused = self.hasFocus()
         overlay.paint(painter, area, scene, self._shown, self.palette())
+        if self._shown.has_picture:
+            self.marking.paint(painter, area, scene)
 
     @property
     def _by_cpu(self) -> bool:
@@ -323,35 +354,78 @@ class SphereView(QWidget):
     def mousePressEvent(self, event: QMouseEvent | None) -> None:
         if event is None or event.button() != Qt.MouseButton.LeftButton:
             return
-        at, area = event.position(), QRectF(self.rect())
+        at, area = event.position(), self._area()
         if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
-            seen = self._look.direction_at(at.x(), at.y(), area.width(), area.height())
-            self.direction_clicked.emit(*camera.angles(seen))
-        elif self._shown.has_picture and overlay.compass_area(area).contains(at):
-            self._look.recentre()
-        else:
+            self.direction_clicked.emit(*self.marking.direction_at(at, area))
+            return
+        if not (self.can_mark and self.marking.press(at, area, self._scene())):
+            if self._shown.has_picture and overlay.compass_area(area).contains(at):
+                self._look.recentre()
+                return
+            self._pressed_at = at
             self._hands.grip(at, self._size())
-            self.setCursor(Qt.CursorShape.ClosedHandCursor)
+        self.setCursor(Qt.CursorShape.ClosedHandCursor)
 
     def mouseMoveEvent(self, event: QMouseEvent | None) -> None:
-        if event is not None:
-            self._hands.drag(event.position(), self._size())
+        if event is None:
+            return
+        at = event.position()
+        if self._hands.dragging:
+            if at != self._pressed_at:
+                self._pressed_at = None
+            self._hands.drag(at, self._size())
+        elif not self.marking.move(at, self._area()):
+            self._show_cursor(at)
 
     def mouseReleaseEvent(self, event: QMouseEvent | None) -> None:
-        if event is not None and event.button() == Qt.MouseButton.LeftButton:
-            self._hands.let_go()
-            self.setCursor(Qt.CursorShape.OpenHandCursor)
+        if event is None or event.button() != Qt.MouseButton.LeftButton:
+            return
+        if not self.marking.let_go() and self._pressed_at is not None and self.marking.any_chosen:
+            self.marking.chosen.emit(None)  # a click beside all marks
+        self._pressed_at = None
+        self._hands.let_go()
+        self._show_cursor(event.position())
 
     def mouseDoubleClickEvent(self, event: QMouseEvent | None) -> None:
-        if event is not None and event.button() == Qt.MouseButton.LeftButton:
+        if event is None or event.button() != Qt.MouseButton.LeftButton:
+            return
+        at, area = event.position(), self._area()
+        if self.can_mark and not overlay.compass_area(area).contains(at):
+            self.marking.ask_for_one(at, area, self._scene())
+        else:
             self._look.recentre()
+
+    def contextMenuEvent(self, event: QContextMenuEvent | None) -> None:
+        if event is not None and self.can_mark:
+            by_key = event.reason() == QContextMenuEvent.Reason.Keyboard
+            at = self._area().center() if by_key else QPointF(event.pos())
+            on_screen = self.mapToGlobal(at).toPoint()
+            self.marking.ask_for_menu(at, self._area(), self._scene(), on_screen)
+
+    @property
+    def can_mark(self) -> bool:
+        """Whether marks can be made in what is shown."""
+        return self.marking.on and self._shown.has_picture
+
+    def centre(self) -> tuple[float, float]:
+        """Azimuth and elevation of the view's middle, radians."""
+        return self.marking.direction_at(self._area().center(), self._area())
+
+    def _show_cursor(self, at: QPointF) -> None:
+        marker = self.marking.under(at, self._area(), self._scene())
+        over = Qt.CursorShape.OpenHandCursor if marker is None else Qt.CursorShape.SizeAllCursor
+        if self.cursor().shape() != over:
+            self.setCursor(over)
+
+    def _area(self) -> QRectF:
+        return QRectF(self.rect())
 
     def wheelEvent(self, event: QWheelEvent | None) -> None:
         if event is not None:
             event.setAccepted(self._hands.wheel(event))
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:
-        if event is not None and not self._hands.key(event):
+        if event is not None and not (self.marking.key(event) or self._hands.key(event)):
             super().keyPressEvent(event)
 
     def focusInEvent(self, event: QFocusEvent | None) -> None:
@@ -365,8 +439,14 @@ class SphereView(QWidget):
     def event(self, event: QEvent | None) -> bool:
         if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride:
             # With the focus here these keys are the view's before the window's.
-            if self._hands.knows(event):
+            if self._hands.knows(event) or self.marking.knows(event):
                 event.accept()
+                return True
+        elif isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
+            at = QPointF(event.pos())
+            marker = self.marking.under(at, self._area(), self._scene())
+            if marker is not None:
+                QToolTip.showText(event.globalPos(), marker.words, self)
                 return True
         elif isinstance(event, QGestureEvent):
             pinch = event.gesture(Qt.GestureType.PinchGesture)

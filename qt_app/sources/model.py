@@ -72,6 +72,7 @@ class SourcesModel(QObject):
         self._marked = Marked()
         self._picked: Picked | None = None
         self._before: tuple[Marked, Picked | None] | None = None  # the drag began
+        self._drag_time = 0.0
 
     # What is there
 
@@ -238,6 +239,17 @@ class SourcesModel(QObject):
             before.sources[picked.index], picked.point, time, self.timeline.duration
         )
         self._show(replace(before, sources=editing.replaced(before.sources, picked.index, source)))
+
+    def nudge_point(self, frames: int) -> bool:
+        """Move the chosen keyframe so many frames on; False where none is chosen."""
+        picked, rate = self._picked, self.timeline.frame_rate
+        if picked is None or picked.kind != SOURCE or picked.point is None:
+            return False
+        time = self.sources[picked.index].points[picked.point][0]
+        self.begin_drag(picked)
+        self.drag_point(time + frames / (rate or 100.0))
+        self.end_drag(text="Move a keyframe of")
+        return True
 
     def drag_hint(self, start: float, end: float) -> None:
         """Give the hint that is dragged another range."""

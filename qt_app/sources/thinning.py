@@ -53,7 +53,7 @@ def taken_over(found: Iterable[FoundSource], present: Sources = ()) -> Sources:
                     for t, az, el, gain in points[kept]
                 ),
                 colour=free_colour(others),
-                confidence=_curve(points[:, 0], np.array(source.confidence, dtype=np.float64)),
+                confidence=_confidence(points[:, 0], source),
             )
         )
     return tuple(made)
@@ -82,6 +82,12 @@ def _path_error(points: Array) -> Callable[[int, int], Array]:
         return np.maximum(angle / ANGLE, gain / GAIN)
 
     return error
+
+
+def _confidence(times: Array, source: FoundSource) -> tuple[tuple[float, float], ...]:
+    """How sure it was over time; nothing where the directions were given."""
+    values = np.array(source.confidence, dtype=np.float64)
+    return () if np.all(values == 1.0) else _curve(times, values)
 
 
 def _curve(times: Array, values: Array) -> tuple[tuple[float, float], ...]:

@@ -17,12 +17,16 @@ from PyQt6.QtWidgets import (
 )
 
 from qt_app.icons import icon
+from qt_app.sources.editor import MarkEditor
+from qt_app.sources.menu import mark_menu
+from qt_app.sources.model import SOURCE, Picked, SourcesModel
 from qt_app.timeline.clock import spoken_time
 from qt_app.timeline.lanes.anglegram import AnglegramLane
 from qt_app.timeline.lanes.base import GUTTER, Lane
 from qt_app.timeline.lanes.range import RangeLane
 from qt_app.timeline.lanes.ruler import RulerLane
 from qt_app.timeline.lanes.shots import ShotsLane
+from qt_app.timeline.lanes.sources import MarkLanes
 from qt_app.timeline.lanes.waveform import WaveformLane
 from qt_app.timeline.menu import timeline_menu
 from qt_app.timeline.model import TimelineModel
@@ -36,7 +40,12 @@ _SPEAK_MS = 500
 
 
 class TimelineWidget(QWidget):
-    """Shows a `TimelineModel` and edits it.
+    """Shows a `TimelineModel` and edits it, and the sources and hints of its clip.
+
+    Parameters
+    ----------
+    sources
+        Made on the model's time; one without any marks where None.
 
     Signals
     -------
@@ -52,9 +61,15 @@ class TimelineWidget(QWidget):
     reroll_requested = pyqtSignal(float, float)
     limit_requested = pyqtSignal(float, float)
 
-    def __init__(self, model: TimelineModel, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        model: TimelineModel,
+        parent: QWidget | None = None,
+        sources: SourcesModel | None = None,
+    ) -> None:
         super().__init__(parent)
         self.model = model
+        self.sources = SourcesModel(model, self) if sources is None else sources
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName("Timeline")
         self.ruler = RulerLane(model, self)
@@ -69,9 +84,11 @@ class TimelineWidget(QWidget):
             self.waveform,
             self.anglegram,
         )
+        self.marks = MarkLanes(self.sources, self)
         self.bar = QScrollBar(Qt.Orientation.Horizontal, self)
         self.bar.setAccessibleName("Visible part of the clip")
         self.editor = ShotEditor(model, self)
+        self.mark_editor = MarkEditor(self.sources, self)
         self.bubble = QLabel(self)
         self.zoom_out, self.zoom_fit, self.zoom_in = (QToolButton(self) for _ in range(3))
         self.more = QToolButton(self.shots)
@@ -92,6 +109,10 @@ class TimelineWidget(QWidget):
             lane.setFocusProxy(self)
             lane.bubble.connect(self._show_bubble)
             layout.addWidget(lane, lane.stretch)
+            if lane is self.shots:
+                layout.addWidget(self.marks)
+        self.marks.setFocusProxy(self)
+        self.marks.bubble.connect(self._show_bubble)
         row = QHBoxLayout()
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
@@ -150,6 +171,9 @@ class TimelineWidget(QWidget):
         model.duration_changed.connect(self._speak_soon)
         self.bar.valueChanged.connect(self._bar_moved)
         self.shots.edit_requested.connect(self.edit_shot)
+        self.shots.pressed.connect(lambda: self.sources.pick(None))
+        self.marks.edit_wanted.connect(self.mark_editor.open_for)
+        self.marks.menu_wanted.connect(self._pop_up_mark)
 
     # The view and its scroll bar
 
@@ -184,6 +208,13 @@ class TimelineWidget(QWidget):
         self.model.reveal(self.model.shots[index].start)
         box = self.shots.shot_box(index)
         self.editor.open_for(index, self.shots.mapToGlobal(QPoint(box.left(), box.bottom() + 2)))
+
+    def edit_mark(self, picked: Picked) -> None:
+        """Ask for the values of a keyframe or hint, near the middle of its lane."""
+        lanes = self.marks.lanes
+        lane = lanes[picked.index] if picked.kind == SOURCE else self.marks.hints
+        x = max(GUTTER, min(self.width() // 2, round(lane.x_at(self.model.playhead))))
+        self.mark_editor.open_for(picked, lane.mapToGlobal(QPoint(x, lane.height())))
 
     # Keys
 
@@ -223,12 +254,17 @@ class TimelineWidget(QWidget):
         elif key == Qt.Key.Key_End:
             self._go(model.duration)
         elif key == Qt.Key.Key_Escape:
-            if not any(lane.cancel_drag() for lane in self.lanes):
+            if any(lane.cancel_drag() for lane in self.lanes) or self.marks.cancel_drag():
+                return True
+            if self.sources.picked is not None:
+                self.sources.pick(None)
+            else:
                 model.clear_range()
         elif key in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
-            model.remove_shot(model.selected_shot)
+            if not self.sources.remove_picked():
+                model.remove_shot(model.selected_shot)
         elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_E):
-            self.edit_shot(model.selected_shot)
+            self._edit_chosen()
         elif key == Qt.Key.Key_L:
             model.set_loop(not model.loop)
         else:
@@ -245,8 +281,20 @@ class TimelineWidget(QWidget):
             acts[key]()
         return True
 
+    def _edit_chosen(self) -> None:
+        """The values of the chosen keyframe or hint, else of the selected shot."""
+        picked = self.sources.picked
+        if picked is None:
+            self.edit_shot(self.model.selected_shot)
+            return
+        if picked.kind == SOURCE and picked.point is None:
+            self.sources.add_point(picked.index, self.model.playhead)
+            picked = self.sources.picked
+        if picked is not None:
+            self.edit_mark(picked)
+
     def _arrow(self, sign: int, modifiers: Qt.KeyboardModifier) -> bool:
-        """A second on; with Ctrl to the next cut, Alt moves the shot's start, Shift selects."""
+        """A second on; with Ctrl to the next cut, Alt moves a start or keyframe, Shift selects."""
         model = self.model
         if modifiers == Qt.KeyboardModifier.NoModifier:
             self._go(model.playhead + sign * _STEP)
@@ -264,7 +312,7 @@ class TimelineWidget(QWidget):
             self._go(starts[index])
         elif modifiers == Qt.KeyboardModifier.AltModifier:
             index = model.selected_shot
-            if index > 0:
+            if not self.sources.nudge_point(sign) and index > 0:
                 step = 1 / model.frame_rate if model.frame_rate else _FINE
                 model.move_cut(index, model.shots[index].start + sign * step)
         elif modifiers == Qt.KeyboardModifier.ShiftModifier:
@@ -310,6 +358,11 @@ class TimelineWidget(QWidget):
             limit=self.limit_requested.emit,
             edit=self.edit_shot,
         )
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.popup(place)
+
+    def _pop_up_mark(self, picked: Picked, place: QPoint) -> None:
+        menu = mark_menu(self, self.sources, picked, self.edit_mark)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         menu.popup(place)
 

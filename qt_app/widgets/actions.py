@@ -28,6 +28,8 @@ KEYS = (
     ("A, or Tab on the picture", "back to the sound heard before"),
     ("Arrows on the picture", "look around; Home looks ahead"),
     ("+, -", "zoom the picture"),
+    ("N, H", "add a source, a hint in the middle of the picture; a double click adds a source"),
+    ("M, then arrows", "choose a source or hint and move it; Del removes it, Esc lets go"),
     ("E, G", "energy, grid on the picture"),
     ("Ctrl+Return", "generate spatial audio"),
 )
@@ -46,6 +48,8 @@ class Actions(QObject):
         self.undo_group.addStack(session.library.undo_stack)
         self.undo_group.addStack(session.timeline.undo_stack)
         session.library.undo_stack.setActive()
+        # Also where a button outside of picture and timeline has edited them.
+        session.sources.edited.connect(lambda _: session.timeline.undo_stack.setActive())
         app = QApplication.instance()
         if isinstance(app, QApplication):
             app.focusChanged.connect(self._focus_changed)
@@ -79,6 +83,9 @@ class Actions(QObject):
         )
         self.several = self._add(
             generate, "&Several takes...", self.ask_for_grid, "Ctrl+Shift+Return"
+        )
+        self.place = self._add(
+            generate, "&Place my own sound", window.place, "Ctrl+Alt+Return", "place"
         )
         generate.addSeparator()
         self.pause = self._add(
@@ -158,8 +165,9 @@ class Actions(QObject):
         menu.addAction(action)
         return action
 
-    def show_choice(self, ready: bool, current: bool) -> None:
-        """Whether something can be generated, and whether one clip is current."""
+    def show_choice(self, ready: bool, current: bool, own: bool) -> None:
+        """Whether something can be generated, whether one clip is current, and own sound placed."""
+        self.place.setEnabled(own)
         self.generate.setEnabled(ready)
         self.several.setEnabled(ready and current)
 
@@ -253,10 +261,10 @@ class Actions(QObject):
 
     def _focus_changed(self, _old: QWidget | None, now: QWidget | None) -> None:
         """Undo is about what the focus is in."""
-        stage = self._window.stage.timeline
+        timeline, view = self._window.stage.timeline, self._window.stage.view
         if now is None:
             return
-        if now is stage or stage.isAncestorOf(now):
+        if now is view or now is timeline or timeline.isAncestorOf(now):
             self._session.timeline.undo_stack.setActive()
         else:
             self._session.library.undo_stack.setActive()

@@ -195,8 +195,6 @@ class LibraryPanel(QWidget):
         ):
             menu.addSection("Projection" if name == "projection" else "Stereo layout")
             for value in group:
-                if value == "flat":
-                    continue
                 action = menu.addAction(words[value][:1].upper() + words[value][1:])
                 assert action is not None
                 action.setCheckable(True)

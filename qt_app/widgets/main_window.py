@@ -21,6 +21,7 @@ from PyQt6.QtWidgets import (
 
 from qt_app import icons, theme
 from qt_app.models.library_rows import local_paths
+from qt_app.models.listening import source_label
 from qt_app.models.session import Session
 from qt_app.models.take import Take
 from qt_app.widgets.actions import Actions
@@ -133,15 +134,19 @@ class MainWindow(QMainWindow):
         self.library.generate_wanted.connect(session.generating.generate)
         self.generate_bar.generate.connect(self.generate)
         self.generate_bar.several.connect(self.actions_.ask_for_grid)
+        self.generate_bar.place.connect(self.place)
         session.library.selection_changed.connect(lambda _: self._show_choice())
         session.library.current_changed.connect(lambda _: self._show_choice())
         # Once for all of many clips, when they have changed.
         session.library.clip_changed.connect(lambda _: self._choice_timer.start())
+        session.catalogue.changed.connect(self._choice_timer.start)
         session.generating.queued.connect(self._queued)
+        session.takes.changed.connect(self._show_placed)
         self.takes.listen.connect(self._listen)
         self.takes.use_settings.connect(self._use_settings)
         self.takes.reroll_requested.connect(self._reroll_take)
         self.takes.grid_requested.connect(self.actions_.ask_for_grid)
+        self.takes.take_over.connect(self._take_over)
         self.takes.notice.connect(lambda text: self.tell(text, "info"))
         self.stage.reroll_requested.connect(self._reroll)
         self.stage.limit_requested.connect(self._limit)
@@ -191,8 +196,12 @@ class MainWindow(QMainWindow):
         """Queue the selected clips, or the current one."""
         self.session.generating.generate(self.chosen())
 
+    def place(self) -> None:
+        """Queue the own sound of the selected clips, or of the current one, to be placed."""
+        self.session.generating.place(self.chosen())
+
     def chosen(self) -> list[int]:
-        """Ids of the clips that Generate is about."""
+        """Ids of the clips that the buttons are about."""
         library = self.session.library
         if library.selected:
             return library.selected
@@ -206,7 +215,21 @@ class MainWindow(QMainWindow):
         clips = [clip for number in ids if (clip := library.find(number)) is not None]
         ready = [clip for clip in clips if clip.ready]
         self.generate_bar.show_choice(len(clips), len(ready))
-        self.actions_.show_choice(bool(ready), library.current is not None)
+        reasons = [self.session.generating.reason_against_placing(clip) for clip in clips]
+        possible = reasons.count(None)
+        self.generate_bar.show_placing(possible, reasons[0] if reasons else None)
+        self.actions_.show_choice(bool(ready), library.current is not None, possible > 0)
+        self._show_placed()
+
+    def _show_placed(self) -> None:
+        """The placed takes of the clip that the settings are of, to be mixed under others."""
+        library, takes = self.session.library, self.session.takes
+        current = library.current
+        own = current is not None and self.chosen() == [current.id]
+        stem = "" if current is None else current.path.stem
+        self.settings.set_placed(
+            [(t.wav, source_label(t.title, stem)) for t in takes.takes() if t.placed] if own else []
+        )
 
     def _queued(self, count: int) -> None:
         status = self.statusBar()
@@ -223,6 +246,12 @@ class MainWindow(QMainWindow):
         if clip is not None:
             self.session.generating.use_settings(clip, values)
             self.tabs.setCurrentWidget(self.settings)
+
+    def _take_over(self, take: Take) -> None:
+        count = self.session.sources.take_over(take.sources)
+        if count:
+            number = "1 source is" if count == 1 else f"{count} sources are"
+            self.tell(f"{number} on the picture and the timeline now, to be edited.", "good")
 
     def _reroll_take(self, take: Take) -> None:
         span = self.session.timeline.range

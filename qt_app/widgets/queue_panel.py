@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from PyQt6.QtCore import (
     QItemSelection,
@@ -29,6 +28,7 @@ from PyQt6.QtWidgets import (
 )
 
 from omniaudio_studio.jobs.queue import JobState
+from omniaudio_studio.jobs.queued_request import result_wavs
 from qt_app.icons import icon
 from qt_app.models.queue import LEFT, NAME, PROGRESS, STATE, QueueModel, Role
 from qt_app.models.queue_texts import total_text
@@ -236,7 +236,7 @@ class QueuePanel(QWidget):
     def _open(self, index: QModelIndex) -> None:
         job = index.data(Role.JOB)
         if job is not None and job.state is JobState.DONE and job.result is not None:
-            self.open_take.emit(str(Path(job.result["takes"][0]["wav"])))
+            self.open_take.emit(str(result_wavs(job.result)[0]))
 
     def _show_menu(self, at: QPoint) -> None:
         menu = QMenu(self)

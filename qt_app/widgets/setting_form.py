@@ -9,6 +9,7 @@ from PyQt6.QtWidgets import QVBoxLayout, QWidget
 
 from omniaudio_studio.jobs.request import (
     DEVICES,
+    MAX_DUCK,
     MAX_FEATURE_RATE,
     MAX_RATE,
     MAX_STEPS,
@@ -17,11 +18,19 @@ from omniaudio_studio.jobs.request import (
     PROJECTIONS,
     STEREO_LAYOUTS,
 )
+from omniaudio_studio.jobs.spatialize_request import MOST_FOUND
 from qt_app.models.catalogue import BundleChoice, Catalogue
 from qt_app.models.library_rows import PROJECTION_NAMES, STEREO_NAMES
 from qt_app.models.presets import Presets
 from qt_app.models.settings import ClipSettings
 from qt_app.widgets.bundle_field import BundleField
+from qt_app.widgets.direction_fields import (
+    BedField,
+    CameraField,
+    DirectionsField,
+    FrontViewField,
+    RecordingField,
+)
 from qt_app.widgets.form import Section, tool_button
 from qt_app.widgets.number_edit import CLOCK, decimal, whole
 from qt_app.widgets.place_fields import FolderField, ShotsField
@@ -73,6 +82,7 @@ class SettingForm(QWidget):
             whole(1, MAX_TAKES),
             tip="Results in one go, with seeds one after the other.",
         )
+        self.front = FrontViewField()
         self.start = NumberField("start", "From", CLOCK, tip="Where in the clip sound begins.")
         self.duration = NumberField(
             "duration",
@@ -84,6 +94,13 @@ class SettingForm(QWidget):
         )
         self.shots = ShotsField()
         self.mix = MixField()
+        self.bed = BedField()
+        self.duck = NumberField(
+            "duck",
+            "Step back",
+            decimal(0.0, MAX_DUCK, 1.0, 1, "dB"),
+            tip="By how much the generated field steps back while the camera's sound is heard.",
+        )
         self.yaw = NumberField(
             "yaw",
             "Fr&ont",
@@ -111,12 +128,7 @@ class SettingForm(QWidget):
         self.projection = ChoiceField(
             "projection",
             "Pro&jection",
-            # A clip that is declared flat would only be refused.
-            [
-                (name, _first_upper(PROJECTION_NAMES[name]))
-                for name in PROJECTIONS
-                if name != "flat"
-            ],
+            [(name, _first_upper(PROJECTION_NAMES[name])) for name in PROJECTIONS],
             tip="How the sphere lies in the picture, where the file does not say it right.",
         )
         self.stereo = ChoiceField(
@@ -124,6 +136,27 @@ class SettingForm(QWidget):
             "Stereo la&yout",
             [(name, _first_upper(STEREO_NAMES[name])) for name in STEREO_LAYOUTS],
             tip="Where the two eyes' pictures lie.",
+        )
+        self.hfov = NumberField(
+            "hfov",
+            "Field of view",
+            decimal(1.0, 179.0, 5.0, 1, "°"),
+            tip="How wide a flat picture is, from its left edge to its right one.",
+        )
+        self.camera = CameraField()
+        self.directions = DirectionsField()
+        self.recording = RecordingField()
+        self.max_sources = NumberField(
+            "max_sources",
+            "At most",
+            whole(1, MOST_FOUND),
+            tip="So many sources are looked for.",
+        )
+        self.spread = NumberField(
+            "width",
+            "Width",
+            decimal(0.0, 1.0, 0.1, 2),
+            tip="How far what comes from nowhere in particular is spread around you: 0 to 1.",
         )
         self.feature_rate = NumberField(
             "feature_rate",
@@ -158,15 +191,24 @@ class SettingForm(QWidget):
             self.seed,
             self.steps,
             self.takes,
+            self.front,
             self.start,
             self.duration,
             self.shots,
             self.mix,
+            self.bed,
+            self.duck,
             self.yaw,
             self.loudness,
             self.deliverables,
             self.folder,
+            self.directions,
+            self.recording,
+            self.max_sources,
+            self.spread,
             self.projection,
+            self.hfov,
+            self.camera,
             self.stereo,
             self.feature_rate,
             self.device,
@@ -184,20 +226,38 @@ class SettingForm(QWidget):
         self.presets.show_settings(settings)
         for field in self.fields:
             field.show_settings(settings)
+        mixed = any(item.mix > 0 for item in settings)
+        flat = any(item.projection == "flat" for item in settings)
+        found = any(item.method != "given" for item in settings)
+        # What would have no effect is not shown.
+        for field, on in (
+            (self.bed, mixed),
+            (self.duck, mixed),
+            (self.hfov, flat),
+            (self.camera, flat),
+            (self.max_sources, found),
+        ):
+            field.setVisible(on)
 
     def _lay_out(self) -> None:
         self.advanced = Section("Advanced", foldable=True)
         self.yaw.row.add_beside(self.front_button)
         sections: list[tuple[Section, tuple[QWidget, ...]]] = [
             (Section("Model"), (self.bundle,)),
-            (Section("Generation"), (self.cfg, self.seed, self.steps, self.takes)),
+            (Section("Generation"), (self.cfg, self.seed, self.steps, self.takes, self.front)),
             (Section("Range and shots"), (self.start, self.duration, self.shots)),
-            (Section("Sound"), (self.mix, self.yaw, self.loudness)),
+            (Section("Sound"), (self.mix, self.bed, self.duck, self.yaw, self.loudness)),
+            (
+                Section("My own sound"),
+                (self.directions, self.recording, self.max_sources, self.spread),
+            ),
             (Section("Output"), (self.deliverables, self.folder)),
             (
                 self.advanced,
                 (
                     self.projection,
+                    self.hfov,
+                    self.camera,
                     self.stereo,
                     self.feature_rate,
                     self.device,
@@ -218,10 +278,12 @@ class SettingForm(QWidget):
 
     def _bundle_shown(self, choice: BundleChoice | None) -> None:
         self.cfg.set_bundle(choice)
+        self.directions.offer(learned=choice is not None and choice.spatializer)
         steps = None if choice is None else choice.steps
         self.steps.set_empty_text(OWN_TEXT if steps is None else f"own ({steps})", steps or _STEPS)
         if self._settings:
             self.steps.show_settings(self._settings)
+            self.directions.show_settings(self._settings)
 
     def _devices_known(self) -> None:
         choices = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -215,6 +215,13 @@ class SettingsPanel(QWidget):
     def set_usual_folder(self, folder: Path | None) -> None:
         """Where takes go by preference, for clips without a folder; None: beside the clip."""
         self.form.folder.set_usual(folder)
+
+    def set_placed(self, takes: Sequence[tuple[Path, str]]) -> None:
+        """The placed takes that can be mixed under what is generated: WAV and name."""
+        self.form.bed.set_takes(takes)
+        clips = self._clips()
+        if clips:
+            self.form.bed.show_settings([clip.settings for clip in clips])
 
     def _take_front(self) -> None:
         if self._front is not None:

@@ -10,11 +10,13 @@ from PyQt6.QtWidgets import QHBoxLayout, QLabel, QSlider, QSplitter, QVBoxLayout
 from qt_app import icons
 from qt_app.models.clip import Clip
 from qt_app.models.session import Session
-from qt_app.models.take_words import part_text
+from qt_app.models.take_words import facts, part_text
 from qt_app.picture.view import make_sphere_view
 from qt_app.timeline.widget import TimelineWidget
+from qt_app.widgets.form import tool_button
 from qt_app.widgets.labels import secondary
 from qt_app.widgets.meters import Meters
+from qt_app.widgets.source_hands import SourceHands
 from qt_app.widgets.transport import TransportBar
 
 
@@ -44,10 +46,15 @@ class Stage(QWidget):
             software=software_view,
         )
         self.transport = TransportBar(session.player, self)
-        self.timeline = TimelineWidget(session.timeline, self)
+        self.timeline = TimelineWidget(session.timeline, self, session.sources)
         self.meters = Meters(session.player, self)
         self.bundle_note = secondary()
         self.energy = QSlider(Qt.Orientation.Horizontal)
+        self.hands = SourceHands(
+            self.view, session.sources, self.timeline.edit_mark, session.look.recentre, self
+        )
+        self.add_source = tool_button("source", "Add a source in the middle of the picture (N)")
+        self.add_hint = tool_button("hint", "Add a hint in the middle of the picture (H)")
         self._lay_out()
         self._connect()
 
@@ -62,6 +69,9 @@ class Stage(QWidget):
         strip = QHBoxLayout()
         strip.setContentsMargins(10, 2, 10, 2)
         strip.addWidget(self.bundle_note, 1)
+        strip.addWidget(self.add_source)
+        strip.addWidget(self.add_hint)
+        strip.addSpacing(8)
         strip.addWidget(badge)
         strip.addWidget(self.energy)
         above = QHBoxLayout()
@@ -108,6 +118,8 @@ class Stage(QWidget):
         self.timeline.reroll_requested.connect(self.reroll_requested)
         self.timeline.limit_requested.connect(self.limit_requested)
         self.energy.valueChanged.connect(self._set_energy)
+        self.add_source.clicked.connect(self.hands.add_source)
+        self.add_hint.clicked.connect(self.hands.add_hint)
         session.listening.clip_changed.connect(self._show_clip)
         session.listening.summary_changed.connect(self._show_summary)
         session.takes.changed.connect(self._show_summary)
@@ -134,6 +146,8 @@ class Stage(QWidget):
     def _show_clip(self, clip: Clip | None) -> None:
         info = None if clip is None else clip.info
         self.transport.set_frame_rate(None if info is None else float(info["fps"]))
+        for button in (self.add_source, self.add_hint):
+            button.setEnabled(clip is not None)
         self._show_front()
         self._show_summary()
 
@@ -150,7 +164,7 @@ class Stage(QWidget):
         take = session.takes.current
         words = []
         if take is not None and key not in ("", "camera"):
-            words.append(f"{take.title}, {take.bundle_title}, seed {take.seed}, CFG {take.cfg:g}")
+            words.append(", ".join([take.title, take.bundle_title, *facts(take)]))
             if part := part_text(take):
                 words.append(part)
             if take.demonstration:

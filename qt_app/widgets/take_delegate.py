@@ -13,7 +13,7 @@ from PyQt6.QtWidgets import (
 )
 
 from qt_app import icons, theme
-from qt_app.models.take_words import badges, loudness_text, part_text
+from qt_app.models.take_words import badges, facts, loudness_text, part_text
 from qt_app.models.takes import Take, TakeRole
 from qt_app.widgets.labels import badge_size, paint_badge
 
@@ -97,13 +97,13 @@ class TakeDelegate(QStyledItemDelegate):
         )
         painter.drawText(QRect(left, y, right - left, line), Qt.AlignmentFlag.AlignVCenter, title)
         y += line + 3
-        facts = [f"Seed {take.seed}", f"CFG {take.cfg:g}"]
-        facts += [fact for fact in (loudness_text(take.loudness), part_text(take)) if fact]
-        facts.append(f"{take.created:%d %b, %H:%M}")
+        said = facts(take)
+        said += [fact for fact in (loudness_text(take.loudness), part_text(take)) if fact]
+        said.append(f"{take.created:%d %b, %H:%M}")
         painter.setFont(font)
         painter.setPen(dim)
         wide = rect.right() - MARGIN - left
-        words = metrics.elidedText(" · ".join(facts), Qt.TextElideMode.ElideRight, wide)
+        words = metrics.elidedText(" · ".join(said), Qt.TextElideMode.ElideRight, wide)
         painter.drawText(QRect(left, y, wide, line), Qt.AlignmentFlag.AlignVCenter, words)
         y += line + 4
         x = left

@@ -39,6 +39,8 @@ class TakesPanel(QWidget):
         A part of this Take is to be generated again; the range is the timeline's.
     grid_requested()
         Several takes are wanted: ask for seeds and CFG values.
+    take_over(object)
+        The directions of this Take are to become sources of the clip.
     use_settings(dict)
         Values for the clip's settings, from a take.
     notice(str)
@@ -48,6 +50,7 @@ class TakesPanel(QWidget):
     listen = pyqtSignal(object)
     reroll_requested = pyqtSignal(object)
     grid_requested = pyqtSignal()
+    take_over = pyqtSignal(object)
     use_settings = pyqtSignal(dict)
     notice = pyqtSignal(str)
 
@@ -114,6 +117,12 @@ class TakesPanel(QWidget):
             "Take this take's bundle, CFG, seed, range and shots over into the clip's settings",
             lambda take: self.use_settings.emit(take.settings()),
         )
+        self.take_over_action = action(
+            "Take over the found directions",
+            "source",
+            "Make sources of where this take's sounds were put, to be edited",
+            self.take_over.emit,
+        )
         self.copy_action = action(
             "Copy the command that makes it again",
             "copy",
@@ -168,6 +177,7 @@ class TakesPanel(QWidget):
             self.star_action,
             self.keep_action,
             self.settings_action,
+            self.take_over_action,
             self.copy_action,
             self.reveal_action,
         ):
@@ -209,6 +219,7 @@ class TakesPanel(QWidget):
         menu.addSeparator()
         menu.addAction(self.reroll_action)
         menu.addAction(self.settings_action)
+        menu.addAction(self.take_over_action)
         menu.addSeparator()
         menu.addAction(self.copy_action)
         menu.addAction(self.reveal_action)
@@ -260,9 +271,11 @@ class TakesPanel(QWidget):
 
     def _enable(self, takes: Sequence[Take], current: Take | None) -> None:
         usable = current is not None and current.usable
-        for action in (self.listen_action, self.reroll_action):
-            action.setEnabled(usable)
-        self._again.setEnabled(usable)
+        generated = usable and current is not None and not current.placed
+        self.listen_action.setEnabled(usable)
+        self.reroll_action.setEnabled(generated)
+        self._again.setEnabled(generated)
+        self.take_over_action.setEnabled(current is not None and bool(current.sources))
         for action in (
             self.star_action,
             self.keep_action,

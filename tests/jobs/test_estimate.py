@@ -154,9 +154,9 @@ def test_what_was_seen_is_not_the_end_of_a_placing() -> None:
     one.heard("picture", 10.0, 10.0, 0.0, 8.0)
     seen = one.progress(8.0)
     assert (seen.stage, seen.fraction) == ("picture", pytest.approx(0.8))
-    one.heard("decoding", 5.0, 10.0, 1.0, 9.0)
+    one.heard("sound", 5.0, 10.0, 1.0, 9.0)
     assert one.progress(9.0).fraction >= 0.8
-    one.heard("decoding", 10.0, 10.0, 0.0, 10.0)
+    one.heard("sound", 10.0, 10.0, 0.0, 10.0)
     assert one.progress(10.0).stage == "finishing"
     measured = one.measured(11.0)
     assert measured is not None

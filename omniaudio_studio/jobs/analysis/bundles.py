@@ -30,6 +30,7 @@ def _row(item: Found) -> dict[str, Any]:
             "sampler": None,
             "sample_rate": None,
             "card": None,
+            "spatializer": False,
             "problem": item.problem,
         }
     manifest = item.bundle.manifest
@@ -43,6 +44,7 @@ def _row(item: Found) -> dict[str, Any]:
         "sampler": {"cfg": manifest.sampler.cfg, "steps": manifest.sampler.steps},
         "sample_rate": manifest.sample_rate,
         "card": _card(item.bundle),
+        "spatializer": "spatializer" in manifest.graphs,
         "problem": None,
     }
 

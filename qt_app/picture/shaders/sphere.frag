@@ -32,6 +32,7 @@ uniform vec2 radii;          // of a fisheye's circle, pixels
 uniform float half_lens;     // radians from the axis to the rim
 uniform float overlap;       // radians over which two lenses are mixed; 0 or less: none
 uniform vec2 flat_step;      // between pixels, in the plane at distance 1
+uniform mat3 to_camera;      // from the world's axes to those of a flat picture's camera
 
 uniform mat4 energy;         // of the field, over its maximum
 uniform float energy_strength;
@@ -109,6 +110,7 @@ vec3 picture(vec3 d) {
 
 #elif PROJECTION == FLAT
 vec3 picture(vec3 d) {
+    d = to_camera * d;
     if (d.x <= 1e-6) {
         return vec3(0.0);
     }

@@ -23,10 +23,11 @@ _FAR = 30  # pixels outside the window where boxes still get their corners right
 class ShotsLane(Lane):
     """Click selects a shot, a double click asks for its values, an edge can be dragged.
 
-    `edit_requested` carries a shot's index.
+    `edit_requested` carries a shot's index; `pressed` says that keys are about shots from now on.
     """
 
     edit_requested = pyqtSignal(int)
+    pressed = pyqtSignal()
 
     wanted_height = 46
     title = "Shots"
@@ -146,6 +147,7 @@ class ShotsLane(Lane):
         time = self.time_at(position.x())
         if shift:
             return RangeDrag(self.model, time)
+        self.pressed.emit()
         cut = self.cut_at(position.x())
         if cut is not None:
             return CutDrag(self.model, cut)
