@@ -90,7 +90,7 @@ PRESETS: dict[str, Preset] = {
         flow=StageSetup(
             steps=3600, batch=24, length=64, rate=1e-3, warmup=200, ema=0.999, bfloat16=True
         ),
-        spatializer=StageSetup(steps=3400, batch=8, length=32, rate=1e-3, warmup=200, ema=0.998),
+        spatializer=StageSetup(steps=3000, batch=8, length=32, rate=1e-3, warmup=200, ema=0.998),
     ),
     # Every stage in seconds, for the tests: the code paths of the starter, nothing worth hearing.
     "debug": Preset(

@@ -21,6 +21,11 @@ from torch.nn import functional
 from omniaudio_studio.training.networks.blocks import TemporalBlock
 from omniaudio_studio.training.networks.conditioner import cell_directions
 
+#: How much lower the log probability of a cell is for a slot where another one looks already.
+INHIBITION = 5.0
+#: How far around it, in radians (a Gaussian's width).
+REACH = math.radians(24)
+
 
 @dataclass(frozen=True)
 class SpatializerConfig:
@@ -169,6 +174,7 @@ class Spatializer(nn.Module):
 
     directions: Tensor
     area: Tensor
+    near: Tensor
 
     def __init__(self, config: SpatializerConfig) -> None:
         super().__init__()
@@ -201,11 +207,13 @@ class Spatializer(nn.Module):
         self.register_buffer("directions", directions, persistent=False)
         area = torch.log(torch.sqrt(1 - directions[:, 2] ** 2))
         self.register_buffer("area", area, persistent=False)
+        angles = torch.arccos((directions @ directions.T).clamp(-1, 1))
+        self.register_buffer("near", torch.exp(-0.5 * (angles / REACH) ** 2), persistent=False)
 
     def mixture(self, equirect: Tensor, sound: Tensor) -> Mixture:
         """Log probabilities that training is on; see `forward` for the inputs."""
         config = self.config
-        batch, frames = equirect.shape[:2]
+        batch = equirect.shape[0]
         seen = self.sight(equirect)
         objectness = self.objectness(seen)[..., 0]
         weights = torch.softmax(objectness + self.area, dim=2)[..., None]
@@ -246,7 +254,18 @@ class Spatializer(nn.Module):
         always = match.mean(dim=2, keepdim=True)
         looks = match + self.patience * always + objectness[:, None]
         looks = looks * self.sharpness + self.area
-        return Mixture(torch.log_softmax(shares, dim=-1), torch.log_softmax(looks, dim=-1))
+        return Mixture(torch.log_softmax(shares, dim=-1), self._apart(looks))
+
+    def _apart(self, looks: Tensor) -> Tensor:
+        """Log probabilities over cells, each slot's lowered where one before it looks already: so
+        that what is there to be seen is shared out, and no two slots stand for one thing."""
+        taken = torch.zeros_like(looks[:, 0])
+        found = []
+        for slot in looks.unbind(dim=1):
+            chosen = torch.log_softmax(slot - INHIBITION * taken, dim=-1)
+            taken = (taken + chosen.exp() @ self.near).clamp(max=1.0)
+            found.append(chosen)
+        return torch.stack(found, dim=1)
 
     def forward(self, equirect: Tensor, sound: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """What the bundle's graph does.

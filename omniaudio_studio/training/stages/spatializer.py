@@ -66,7 +66,8 @@ def draw_batch(
     which adds up to 1 in each excerpt, and ``vector`` [B, F, n, 3], the intensity vector over the
     energy, 0 to 1 long.
     """
-    length = min(length, clips.features.shape[1])
+    frames = clips.features.shape[1]
+    length = min(length, frames)
     ratio, rows, columns = clips.ratio, clips.rows, clips.columns
     bands = clips.energy.shape[2]
     band = np.sort(rng.permutation(bands)[:BANDS])
@@ -74,8 +75,14 @@ def draw_batch(
         name: [] for name in ("equirect", "sound", "weight", "vector")
     }
     while len(parts["sound"]) < batch:
-        index = int(rng.integers(len(clips)))
-        start = int(rng.integers(clips.features.shape[1] - length + 1))
+        # Of two excerpts the one whose sound comes from more places: there is more to be learned.
+        index, start = max(
+            (
+                (int(rng.integers(len(clips))), int(rng.integers(frames - length + 1)))
+                for _ in range(2)
+            ),
+            key=lambda place: _spread(clips, *place, length),
+        )
         sounding = slice(start * ratio, (start + length) * ratio)
         energy = clips.energy[index, sounding].astype(np.float32)
         if energy.max() < SILENCE:  # teaches nothing
@@ -98,6 +105,16 @@ def draw_batch(
         parts["vector"].append(vector)
     tensors = {name: torch.from_numpy(np.stack(values)) for name, values in parts.items()}
     return {"band": torch.from_numpy(band), **tensors}
+
+
+def _spread(clips: SpatialSet, index: int, start: int, length: int) -> float:
+    """0 where all of an excerpt's direct sound comes from one place, to 1."""
+    sounding = slice(start * clips.ratio, (start + length) * clips.ratio)
+    energy = clips.energy[index, sounding].astype(np.float32)
+    vectors = clips.vectors[index, sounding].astype(np.float32)
+    vectors *= np.sqrt(10.0 ** (energy - energy.max()))[..., None]
+    total = float(np.linalg.norm(vectors, axis=-1).sum())
+    return 1 - float(np.linalg.norm(vectors.sum(axis=(0, 1)))) / max(total, 1e-9)
 
 
 def mixture_losses(network: Spatializer, mixture: Mixture, batch: dict[str, Tensor]) -> Losses:
