@@ -18,6 +18,7 @@ from omniaudio_studio.cli.material import (
     names_of,
 )
 from omniaudio_studio.cli.output import ProgressReport, print_json
+from omniaudio_studio.cli.request_options import Front, front_of
 from omniaudio_studio.cli.running import run_cancellable
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def starter(
     sprites: Sprites = None,
     cfg: Annotated[float | None, typer.Option(help="Guidance scale; else the bundle's.")] = None,
     steps: Annotated[int | None, typer.Option(help="Sampler steps; else the bundle's.")] = None,
+    front: Front = None,
     device: Annotated[str, typer.Option(help="Where it runs.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON.")] = False,
 ) -> None:
@@ -75,6 +77,7 @@ def starter(
             motion=kind,
             cfg=cfg,
             steps=steps,
+            front=None if front is None else front_of(front),
             device=device,
             progress=report,
             cancel=cancel,

@@ -69,6 +69,15 @@ def test_it_repeats_itself(bundle, report):
     assert again.scenes == report.scenes[:2]
 
 
+def test_the_front_view_can_be_turned(bundle, report):
+    """Other pictures for the model, other sound; the true field stays."""
+    turned = evaluate_starter(bundle, count=2, seconds=2.0, seed=1, front=120.0)
+    assert turned.settings["front"] == 120.0
+    for one, other in zip(turned.scenes, report.scenes[:2], strict=True):
+        assert one["errors"]["truth"] == other["errors"]["truth"]
+        assert one["errors"]["generated"] != other["errors"]["generated"]
+
+
 def test_a_perfect_generator_scores_as_the_truth(bundle, monkeypatch):
     """With the engine's answer replaced by the true field, its row becomes the truth's."""
     truths = []

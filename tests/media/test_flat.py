@@ -160,3 +160,14 @@ def test_the_camera_is_for_flat_pictures(tmp_path: Path) -> None:
     info = probe(path, "flat", hfov=90, camera=(10, -5))
     told = json.loads(json.dumps(info.as_dict()))
     assert (told["hfov"], told["camera"]) == (90, [10, -5])
+
+
+@pytest.mark.parametrize("front", [40.0, -130.0])
+def test_another_front_is_another_azimuth_of_the_camera(tmp_path: Path, front: float) -> None:
+    path = photographed(tmp_path / "flat.mov", Perspective(320, 180, 80, 20, 5))
+    info = probe(path, "flat", hfov=80, camera=(20, 5))
+    (turned,) = iter_views(info, [0.0], VIEWS, front=np.radians(front))
+    expected = views_of(probe(path, "flat", hfov=80, camera=(20 - front, 5)))
+    assert expected["whole"].any()
+    for name, made in turned.items():
+        assert difference(made, expected[name]) <= 1, name
