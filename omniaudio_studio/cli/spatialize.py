@@ -137,6 +137,9 @@ def spatialize(
 
     with ProgressReport() as report:
         result = run_cancellable(work)
+    if write_sources is not None and not result.sources:
+        note(f"warning: no direction was found, so {write_sources} was not written")
+        write_sources = None
     if write_sources is not None:
         found = [DirectedSource(source.name, source.points) for source in result.sources]
         write_directions(write_sources, found, overwrite=overwrite)

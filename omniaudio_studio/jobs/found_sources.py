@@ -28,7 +28,8 @@ def given_sources(sources: tuple[DirectedSource, ...]) -> tuple[FoundSource, ...
 def found_sources(found: Found) -> tuple[FoundSource, ...]:
     """What was found, as directions that may be given again.
 
-    A source's gain is the mean of its shares over the bands. Points that lie between their
+    A source's gain is the mean of its shares over the bands; one that never has a share is left
+    out. Points that lie between their
     neighbours to about half a degree are left out. Times are rounded to a tenth of a millisecond,
     angles to a hundredth of a degree.
     """
@@ -38,6 +39,8 @@ def found_sources(found: Found) -> tuple[FoundSource, ...]:
         directions = placement.directions[index].astype(np.float64)
         gain = placement.shares[index].mean(axis=0).astype(np.float64)
         confidence = placement.confidence[index].astype(np.float64)
+        if not gain.any():
+            continue
         table = np.column_stack([directions, gain, confidence])
         kept = _thinned(placement.times, table)
         x, y, z = directions[kept].T
