@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
@@ -155,6 +156,17 @@ class Fields:
         ):
             self.fail(name, "a list of three finite numbers", value)
         return (float(value[0]), float(value[1]), float(value[2]))
+
+    def ascending(self, name: str, *, minimum: float = 0.0) -> tuple[float, ...]:
+        """Two or more finite numbers, each above the one before, the first at least ``minimum``."""
+        value = self._data.get(name)
+        items = value if isinstance(value, list | tuple) else []
+        whole = all(isinstance(x, int | float) and not isinstance(x, bool) for x in items)
+        numbers = tuple(_finite(x) for x in items) if whole else ()
+        ordered = all(low < high for low, high in itertools.pairwise(numbers))
+        if len(numbers) < 2 or not ordered or numbers[0] < minimum or numbers[-1] == math.inf:
+            self.fail(name, f"two or more ascending finite numbers from {minimum:g}", value)
+        return numbers
 
 
 def _finite(value: Any) -> float:

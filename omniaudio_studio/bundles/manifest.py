@@ -24,6 +24,7 @@ from omniaudio_studio.bundles.parts import (
     Licence,
     Provenance,
     Sampler,
+    SpatializerPart,
     WindowSize,
 )
 from omniaudio_studio.bundles.paths import DOCUMENT_SUFFIXES, safe_name, sha256_of
@@ -37,6 +38,7 @@ GRAPHS = ("conditioner", "dit", "vae_decoder")  # every bundle has these, and it
 RESAMPLINGS = ("nearest", "linear", "spline-aligned")
 SCHEDULES = ("linear",)
 CHANNELS = "WYZX"
+SPATIALIZER = "spatializer"  # a graph that some bundles have, and the section about it
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Manifest:
     decoder: Decoder
     precision: str
     graphs: Mapping[str, str]
+    spatializer: SpatializerPart | None = None
     files: Mapping[str, FileEntry] = dataclasses.field(default_factory=dict)
     schema: int = SCHEMA
 
@@ -84,7 +87,8 @@ class Manifest:
                 value = {k: _plain(v) for k, v in dataclasses.asdict(value).items()}
             elif isinstance(value, Mapping):
                 value = dict(value)
-            data[field.name] = value
+            if value is not None:
+                data[field.name] = value
         return data
 
     def to_json(self) -> str:
@@ -170,6 +174,7 @@ class Manifest:
             ),
             precision=fields.text("precision", "fp32"),
             graphs=_graphs(fields, source),
+            spatializer=_spatializer(fields),
             files=_files(fields, source),
         )
         manifest._check_together(fields)
@@ -201,9 +206,23 @@ class Manifest:
         for key in required:
             if key not in self.graphs:
                 fields.fail(f"graphs.{key}", "the name of an ONNX file", None)
+        self._check_spatializer(fields)
         for key, file in self.graphs.items():
             if file not in self.files:
                 fields.fail(f"files.{file}", f"sha256 and bytes of the graph {key!r}", None)
+
+    def _check_spatializer(self, fields: Fields) -> None:
+        """The section and the graph belong together; its view is one of the sphere."""
+        if self.spatializer is None:
+            if SPATIALIZER in self.graphs:
+                fields.fail(SPATIALIZER, f"an object, for the graph {SPATIALIZER!r}", None)
+            return
+        if SPATIALIZER not in self.graphs:
+            fields.fail(f"graphs.{SPATIALIZER}", "the name of an ONNX file", None)
+        spheres = [view.name for view in self.views if view.view.kind == "equirect"]
+        if self.spatializer.view not in spheres:
+            expected = " or ".join(spheres) or "a view, but none is of kind equirect"
+            fields.fail(f"{SPATIALIZER}.view", expected, self.spatializer.view)
 
 
 def _plain(value: Any) -> Any:
@@ -238,6 +257,20 @@ def _view(item: Fields) -> BundleView:
     except OptionError as error:  # the view's own rules, told as the bundle's fault
         raise BundleError(f"{item.where}: {error}; {REPAIR}") from error
     return BundleView(view=view, graph=item.text("graph", "vision"))
+
+
+def _spatializer(fields: Fields) -> SpatializerPart | None:
+    if SPATIALIZER not in fields:
+        return None
+    part = fields.section(SPATIALIZER)
+    return SpatializerPart(
+        view=part.text("view"),
+        ratio=part.integer("ratio", minimum=1, maximum=64),
+        edges=part.ascending("edges"),
+        window=part.number("window", above=0.0, maximum=10.0),
+        sources=part.integer("sources", minimum=1, maximum=16),
+        length=part.integer("length", minimum=1, maximum=1 << 16),
+    )
 
 
 def _graphs(fields: Fields, source: str) -> dict[str, str]:

@@ -91,6 +91,34 @@ class Decoder:
 
 
 @dataclass(frozen=True)
+class SpatializerPart:
+    """What the graph `spatializer` is fed: the features of one view, and a recording in bands.
+
+    Attributes
+    ----------
+    view
+        Name of the view whose features are cells of the panorama.
+    ratio
+        Sound frames on each picture frame; pictures come at `Features.rate`.
+    edges
+        Borders of the bands, hertz, ascending.
+    window
+        Seconds that a sound frame looks at.
+    sources
+        Most sources that it tells apart.
+    length
+        Picture frames that it is given at once.
+    """
+
+    view: str
+    ratio: int
+    edges: tuple[float, ...]
+    window: float
+    sources: int
+    length: int
+
+
+@dataclass(frozen=True)
 class FileEntry:
     """What a file of the bundle must be."""
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from omniaudio_studio.bundles.manifest import Manifest, load_manifest, write_manifest
+from omniaudio_studio.bundles.parts import SpatializerPart
 from omniaudio_studio.errors import BundleError, MissingFileError
 from tests.support.tiny_bundle import make_tiny_bundle
 
@@ -134,6 +135,62 @@ def test_a_wrong_field_is_named_in_one_line(data: dict[str, Any], field: str, va
     # Rules about several fields may name the list or the file instead of its item.
     assert any(part in message for part in (field, parents[0] if parents else last, "unlisted"))
     assert caught.value.exit_code == 2
+
+
+def with_spatializer(data: dict[str, Any]) -> dict[str, Any]:
+    """The tiny bundle's data with a section and a graph for recordings."""
+    data["graphs"]["spatializer"] = "spatializer.onnx"
+    data["files"]["spatializer.onnx"] = {"sha256": "0" * 64, "bytes": 1}
+    data["spatializer"] = {
+        "view": data["views"][0]["name"], "ratio": 3, "edges": [50.0, 100, 18000.0],
+        "window": 0.08, "sources": 3, "length": 64,
+    }  # fmt: skip
+    return data
+
+
+def test_a_spatializer_is_read_and_written(data: dict[str, Any]) -> None:
+    assert Manifest.from_dict(data).spatializer is None and "spatializer" not in data
+    manifest = Manifest.from_dict(with_spatializer(data))
+    part = manifest.spatializer
+    assert part == SpatializerPart("equirect", 3, (50.0, 100.0, 18000.0), 0.08, 3, 64)
+    assert Manifest.from_dict(json.loads(manifest.to_json())) == manifest
+    assert manifest.to_dict() == data
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("view", "front", "spatializer.view: expected equirect, found 'front'"),
+        ("view", None, "spatializer.view: expected a text, found nothing"),
+        ("ratio", 0, "spatializer.ratio: expected a whole number from 1 to 64, found 0"),
+        ("edges", [50], "two or more ascending finite numbers from 0, found a list of 1"),
+        ("edges", [50, 50], "spatializer.edges: expected two or more ascending finite numbers"),
+        ("edges", [-1, 50], "spatializer.edges: expected two or more ascending finite numbers"),
+        ("edges", [1, float("nan")], "spatializer.edges: expected two or more ascending"),
+        ("edges", [1, 10**400], "spatializer.edges: expected two or more ascending"),
+        ("edges", [1, "2"], "spatializer.edges: expected two or more ascending"),
+        ("edges", "wide", "spatializer.edges: expected two or more ascending"),
+        ("window", 0, "spatializer.window: expected a finite number above 0 and at most 10"),
+        ("sources", 0, "spatializer.sources: expected a whole number from 1 to 16, found 0"),
+        ("length", 0.5, "spatializer.length: expected a whole number from 1 to"),
+    ],
+)
+def test_a_wrong_spatializer_is_named(
+    data: dict[str, Any], field: str, value: Any, said: str
+) -> None:
+    with_spatializer(data)["spatializer"][field] = value
+    with pytest.raises(BundleError) as caught:
+        Manifest.from_dict(data, "x")
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_spatializer_is_a_graph_and_a_section(data: dict[str, Any]) -> None:
+    with_spatializer(data)
+    without = {**data, "graphs": {k: v for k, v in data["graphs"].items() if k != "spatializer"}}
+    with pytest.raises(BundleError, match=r"graphs.spatializer: expected the name of an ONNX file"):
+        Manifest.from_dict(without)
+    with pytest.raises(BundleError, match=r"spatializer: expected an object, for the graph"):
+        Manifest.from_dict({**data, "spatializer": None})
 
 
 @pytest.mark.parametrize("schema", [0, 2, "1", None, True])
