@@ -23,7 +23,7 @@ from omniaudio_studio.engine.spatialize.found import Found
 from omniaudio_studio.engine.spatialize.joining import SourceJoiner
 from omniaudio_studio.engine.spatialize.meter import Meter
 from omniaudio_studio.engine.spatialize.motion import COLUMNS, CUT, ROWS, MotionMeter
-from omniaudio_studio.engine.spatialize.recording import SoundFrames, sound_frames
+from omniaudio_studio.engine.spatialize.recording import FrameReader, sound_frames
 from omniaudio_studio.panorama.views import View
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def find_automatic(
     judge = Judge(max_sources)
     joiner = SourceJoiner(max_sources, BANDS)
     warnings: list[str] = []
-    sound = _Stream(
+    sound = FrameReader(
         sound_frames(
             info,
             recording,
@@ -92,8 +92,8 @@ def find_automatic(
     )
     certain, weights = 0.0, 1e-12
     for cells, begins_shot in _sections(info, start, frames, cancel, meter, warnings.append):
-        heard = sound.take(len(cells))
-        judged = judge.judge(cells, heard.energy, heard.pan, None if begins_shot else joiner.ends)
+        energy, pan = sound.take(len(cells))
+        judged = judge.judge(cells, energy, pan, None if begins_shot else joiner.ends)
         joiner.add(judged, begins_shot=begins_shot)
         certain += judged.overall * judged.weight
         weights += judged.weight
@@ -147,23 +147,3 @@ def _sections(
         cells.append(np.zeros_like(moved) if cut else moved)
     if cells:
         yield np.stack(cells), begins_shot
-
-
-class _Stream:
-    """Frames of sound, taken as many at a time as are wanted."""
-
-    def __init__(self, source: Iterator[SoundFrames]) -> None:
-        self._source = source
-        self._held: list[SoundFrames] = []
-
-    def take(self, count: int) -> SoundFrames:
-        have = sum(len(piece.energy) for piece in self._held)
-        while have < count:
-            piece = next(self._source)
-            self._held.append(piece)
-            have += len(piece.energy)
-        energy = np.concatenate([piece.energy for piece in self._held])
-        pan = np.concatenate([piece.pan for piece in self._held])
-        stereo = any(piece.stereo for piece in self._held)
-        self._held = [SoundFrames(energy[count:], pan[count:], stereo)]
-        return SoundFrames(energy[:count], pan[:count], stereo)

@@ -30,13 +30,10 @@ class SoundFrames:
     pan
         float32 (frames, bands): (L^2 - R^2) / (L^2 + R^2), -1 (right) to 1 (left); 0 of a mono
         recording.
-    stereo
-        Whether the recording has a left and a right.
     """
 
     energy: Array
     pan: Array
-    stereo: bool
 
 
 def sound_frames(
@@ -92,6 +89,34 @@ def sound_frames(
         yield _heard(rest, stereo)
 
 
+class FrameReader:
+    """Frames of sound, taken as many at a time as are wanted."""
+
+    def __init__(self, source: Iterator[SoundFrames]) -> None:
+        self._source = source
+        self._held: list[SoundFrames] = []
+        self._taken: tuple[Array, Array] | None = None
+
+    def take(self, fresh: int, again: int = 0) -> tuple[Array, Array]:
+        """The next ``fresh`` frames, after the last ``again`` ones of those taken before: energy
+        and pan, float32 (again + fresh, bands)."""
+        have = sum(len(piece.energy) for piece in self._held)
+        while have < fresh:
+            piece = next(self._source)
+            self._held.append(piece)
+            have += len(piece.energy)
+        energy = np.concatenate([piece.energy for piece in self._held])
+        pan = np.concatenate([piece.pan for piece in self._held])
+        self._held = [SoundFrames(energy[fresh:], pan[fresh:])]
+        energy, pan = energy[:fresh], pan[:fresh]
+        if again:
+            assert self._taken is not None
+            energy = np.concatenate([self._taken[0][-again:], energy])
+            pan = np.concatenate([self._taken[1][-again:], pan])
+        self._taken = energy, pan
+        return energy, pan
+
+
 def _middle_and_side(block: Array) -> Array:
     """W, and (L - R) / 2 where there are two channels."""
     if block.shape[0] == 2:
@@ -101,8 +126,8 @@ def _middle_and_side(block: Array) -> Array:
 
 def _heard(piece: BandFrames, stereo: bool) -> SoundFrames:
     if not stereo:
-        return SoundFrames(piece.energy, np.zeros_like(piece.energy), False)
+        return SoundFrames(piece.energy, np.zeros_like(piece.energy))
     # L = m + s, R = m - s: L^2 - R^2 = 4 m s, L^2 + R^2 = 2 (m^2 + s^2).
     total = piece.energy + piece.power[..., 0]
     pan = 2 * piece.across[..., 0] / np.maximum(total, 1e-12)
-    return SoundFrames(piece.energy, np.clip(pan, -1, 1).astype(np.float32), True)
+    return SoundFrames(piece.energy, np.clip(pan, -1, 1).astype(np.float32))
