@@ -172,7 +172,7 @@ class SlotLayer(nn.Module):
 class Spatializer(nn.Module):
     """Panorama features and band energies -> shares and directions of up to M sources."""
 
-    directions: Tensor
+    sphere: Tensor
     area: Tensor
     near: Tensor
 
@@ -204,7 +204,7 @@ class Spatializer(nn.Module):
         self.patience = nn.Parameter(torch.tensor(1.0))
         self.sharpness = nn.Parameter(torch.tensor(0.5))
         directions = cell_directions(config.rows, config.columns)
-        self.register_buffer("directions", directions, persistent=False)
+        self.register_buffer("sphere", directions, persistent=False)
         area = torch.log(torch.sqrt(1 - directions[:, 2] ** 2))
         self.register_buffer("area", area, persistent=False)
         angles = torch.arccos((directions @ directions.T).clamp(-1, 1))
@@ -283,7 +283,7 @@ class Spatializer(nn.Module):
         confidence ``[B, M, S]`` (0 to 1: how narrow a place each slot looks at).
         """
         shares, looks = self.mixture(equirect, sound)
-        vectors = looks.exp() @ self.directions
+        vectors = looks.exp() @ self.sphere
         length = vectors.norm(dim=-1, keepdim=True).clamp(min=1e-6)
         return (
             shares[..., :-1].exp().permute(0, 3, 2, 1),

@@ -133,7 +133,7 @@ def mixture_losses(network: Spatializer, mixture: Mixture, batch: dict[str, Tens
     vector, weight = by_picture(batch["vector"]), by_picture(batch["weight"])
     direct = vector.norm(dim=-1, keepdim=True).clamp(1e-6, 1.0)
     even = torch.softmax(network.area, dim=0)
-    bump = torch.exp((vector / direct) @ network.directions.T / BLOB**2 - BLOB**-2) * even
+    bump = torch.exp((vector / direct) @ network.sphere.T / BLOB**2 - BLOB**-2) * even
     target = direct * bump / bump.sum(dim=-1, keepdim=True) + (1 - direct) * even
 
     shares = by_picture(mixture.shares[:, :, batch["band"]].exp())  # [B, S, n, M + 1]
@@ -143,7 +143,7 @@ def mixture_losses(network: Spatializer, mixture: Mixture, batch: dict[str, Tens
     gap = target * (torch.log(target + 1e-8) - torch.log(made + 1e-8))
     heat = (gap.sum(dim=-1) * weight).sum() / len(weight)
 
-    means = looks @ network.directions
+    means = looks @ network.sphere
     units = means / means.norm(dim=-1, keepdim=True).clamp(min=1e-4)
     error = ((shares[..., :-1] @ units - vector) ** 2).sum(dim=-1)
     error = (error * weight).sum() / len(weight)
