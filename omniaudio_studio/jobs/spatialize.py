@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from omniaudio_studio.media.recording import Recording
     from omniaudio_studio.media.wav import Subtype
 
+_LOUD = 1.1  # a peak that is told: decoders of lossy sound often pass 1 by a little
 _END = 0.1  # seconds: a range that ends so close to the clip's end reaches it
 
 
@@ -301,7 +302,7 @@ class _Job:
                 f"{writer.clipped} values were beyond full scale and were clipped; use --subtype "
                 "float32"
             )
-        if writer.peak > 1.0 and subtype == "float32":
+        if writer.peak > _LOUD and subtype == "float32":
             self.warnings.append(
                 f"its peak is {writer.peak:.2f}, above full scale, where players clip: so is the "
                 "recording's"
