@@ -16,6 +16,7 @@ from omniaudio_studio.jobs.outputs import all_outputs
 from omniaudio_studio.jobs.recovery import settle
 from omniaudio_studio.jobs.request import GenerateRequest
 from omniaudio_studio.jobs.run import run_request
+from omniaudio_studio.jobs.spatialize_request import DirectedSource, SpatializeRequest
 from omniaudio_studio.jobs.staging import Staging
 from tests.support.queues import names
 
@@ -42,7 +43,7 @@ def test_a_finished_job_is_known_with_its_result(request_: GenerateRequest) -> N
     assert json.loads(json.dumps(found)) == json.loads(json.dumps(made))
 
 
-def cut_wav(request: GenerateRequest) -> None:
+def cut_wav(request: GenerateRequest | SpatializeRequest) -> None:
     with request.output.open("r+b") as file:
         file.truncate(1000)
 
@@ -132,3 +133,20 @@ def test_an_output_folder_that_is_gone_is_no_error(
 ) -> None:
     gone = replace(request_, output=tmp_path / "gone" / "out.wav")
     assert settle(gone, tmp_path / "gone" / ".out-0.part", time.time()) is None
+
+
+def test_a_placed_recording_is_known_with_its_result(small_clip: Path, tmp_path: Path) -> None:
+    from omniaudio_studio.jobs.spatialize import run_spatialize
+
+    source = DirectedSource("dog", ((0.0, 90.0, 0.0, 1.0),))
+    request = SpatializeRequest(small_clip, tmp_path / "out.wav", method="given", sources=(source,))
+    begun = time.time()
+    assert settle(request, None, begun) is None
+    made = run_spatialize(request).as_dict()
+    found = settle(request, None, begun)
+    assert found is not None
+    assert 0 < found.pop("seconds") <= made.pop("seconds")  # without the last of the writing
+    assert found == made
+    assert settle(replace(request, width=0.9), None, begun) is None
+    cut_wav(request)
+    assert settle(request, None, begun) is None

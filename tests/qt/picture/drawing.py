@@ -47,5 +47,7 @@ def rendered(
         mapped.projection,
         (width, height),
         hfov=mapped.hfov if flat else None,
+        camera=mapped.camera,
+        aspect=mapped.aspect if flat else None,
         fisheye_fov=mapped.fisheye_fov if lenses else None,
     )(rgb)

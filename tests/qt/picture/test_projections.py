@@ -34,6 +34,7 @@ MAPPED = [
     Mapped("dual-fisheye"),
     Mapped("dual-fisheye", fisheye_fov=180.0),
     Mapped("flat", hfov=100.0),
+    Mapped("flat", hfov=80.0, camera=(-60.0, 25.0), aspect=1.5),
 ]
 
 
