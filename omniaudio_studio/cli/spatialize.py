@@ -137,13 +137,13 @@ def spatialize(
 
     with ProgressReport() as report:
         result = run_cancellable(work)
-    if write_sources is not None and not result.sources:
-        note(f"warning: no direction was found, so {write_sources} was not written")
-        write_sources = None
-    if write_sources is not None:
+    written = write_sources if result.sources else None
+    if written is not None:
         found = [DirectedSource(source.name, source.points) for source in result.sources]
-        write_directions(write_sources, found, overwrite=overwrite)
-    _show(result, write_sources, as_json=as_json)
+        write_directions(written, found, overwrite=overwrite)
+    _show(result, written, as_json=as_json)
+    if written != write_sources:
+        note(f"warning: no direction was found, so {write_sources} was not written")
 
 
 def _request(
@@ -180,7 +180,7 @@ def _check_write_sources(file: Path | None, request: SpatializeRequest) -> None:
     check_distinct([*all_outputs(request), file], [path for _, path in input_files(request)])
 
 
-def _show(result: SpatializeResult, write_sources: Path | None, *, as_json: bool) -> None:
+def _show(result: SpatializeResult, written: Path | None, *, as_json: bool) -> None:
     for warning in result.warnings:
         note(f"warning: {warning}")
     if as_json:
@@ -193,7 +193,7 @@ def _show(result: SpatializeResult, write_sources: Path | None, *, as_json: bool
     print(f"{result.wav}  {seconds_text(result.duration)}, {result.rate} Hz, AmbiX (W Y Z X)")
     print(f"{result.sidecar}  how to make it again, and where each part was put")
     for path, what in (
-        (write_sources, "the directions, to be edited"),
+        (written, "the directions, to be edited"),
         (result.binaural, "for headphones"),
         (result.overlay, "the sound field over the picture"),
         (result.plot, "where the sound is, and how loud, over time"),

@@ -127,7 +127,7 @@ def describe_spatialization(
             "peak": result.peak,
         },
         "companions": companions,
-        "software": software("numpy", "soxr", "av"),
+        "software": software("numpy", "soxr", "av", *([] if bundle is None else ["onnxruntime"])),
         "seconds": round(result.seconds, 3),
         "warnings": list(result.warnings),
     }

@@ -129,6 +129,21 @@ def test_a_camera_may_look_to_the_right(
     assert (data["request"]["hfov"], data["request"]["camera"]) == (90.0, [-30.0, 10.0])
 
 
+def test_where_nothing_is_found_that_is_said(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One warning each; no empty file of directions."""
+    assert run(["spatialize", "c.mkv", "-o", "out.wav", "--write-sources", "w.csv"]) == 0
+    said = capsys.readouterr()
+    warnings = [line for line in said.err.splitlines() if line.startswith("warning: ")]
+    assert len(warnings) == 2
+    assert "confidence" in warnings[0]
+    assert "no direction was found, so w.csv was not written" in warnings[1]
+    assert "confidence 0." in said.out
+    assert "source" not in said.out
+    assert names(folder) == {"c.mkv", "mute.mkv", "path.csv", "out.wav", "out.json"}
+
+
 GIVEN = ["c.mkv", "-o", "out.wav", "--sources", "path.csv"]
 
 

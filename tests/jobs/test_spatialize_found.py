@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ import pytest
 import soundfile
 
 from omniaudio_studio.engine.cancel import CancelToken
-from omniaudio_studio.errors import Cancelled
+from omniaudio_studio.errors import BundleError, Cancelled
 from omniaudio_studio.foa.direction import direction_of_arrival
 from omniaudio_studio.jobs.spatialize import run_spatialize
 from omniaudio_studio.jobs.spatialize_request import SpatializeRequest
 from omniaudio_studio.jobs.spatialize_sidecar import respatialization
+from omniaudio_studio.media.audio import read_audio
 from omniaudio_studio.media.video import VideoWriter
 from tests.support.command_line import names
 
@@ -69,7 +71,9 @@ def test_what_moves_with_the_sound_is_where_it_comes_from(
     stages: list[str] = []
     result = run_spatialize(request_, progress=lambda report: stages.append(report.stage))
     assert list(dict.fromkeys(stages)) == ["picture", "sound"]
-    azimuth, elevation = direction_of_arrival(read(request_.output))
+    sound = read(request_.output)
+    assert sound[0].tobytes() == read_audio(request_.clip)[0][0].tobytes()
+    azimuth, elevation = direction_of_arrival(sound)
     assert abs(math.degrees(azimuth) - AZIMUTH) < 15
     assert abs(math.degrees(elevation)) < 15
     (source,) = result.sources
@@ -106,4 +110,14 @@ def test_cancelling_while_the_picture_is_looked_at(request_: SpatializeRequest) 
 
     with pytest.raises(Cancelled):
         run_spatialize(request_, progress=stop, cancel=token)
+    assert names(request_.output.parent) == set()
+
+
+def test_a_bundle_without_a_spatializer_is_refused(
+    request_: SpatializeRequest, tiny_bundle: Path
+) -> None:
+    wanted = replace(request_, method="learned", bundle=str(tiny_bundle))
+    with pytest.raises(BundleError, match="has no spatializer") as caught:
+        run_spatialize(wanted)
+    assert "\n" not in str(caught.value)
     assert names(request_.output.parent) == set()
