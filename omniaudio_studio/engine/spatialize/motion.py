@@ -6,6 +6,7 @@ estimated and undone; what still changes, moves.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +30,11 @@ CUT = 0.09
 """Mean change over the sphere beyond which a picture begins another shot."""
 
 _LARGEST_TURN = 0.35  # radians between two pictures; what is beyond is no camera's turn
-_ROUNDS = ((3, 3), (1, 3), (0, 2))  # radius of a blur in pixels, and how often at most
+# Radius of a blur in pixels, and how often at most: from nothing, and from the turn before.
+_ANEW = ((3, 3), (1, 3), (0, 2))
+_ON = ((1, 1), (0, 2))
+_NEXT = 0.05  # radians by which a turn may differ from the one before it
+_SETTLED = 3e-3  # radians: a last step below it, and the turn is the right one
 
 
 @dataclass(frozen=True)
@@ -128,6 +133,7 @@ class MotionMeter:
         self._small = Sphere(COLUMNS // 2, ROWS // 2)
         self._area = self._sphere.area / self._sphere.area.sum()
         self._before: Array | None = None
+        self._usual: NDArray[np.float64] = np.zeros(3)  # the turn before
 
     def __call__(self, picture: NDArray[np.uint8]) -> Change | None:
         """The change to this picture, uint8 (ROWS, COLUMNS, 3); None for the first one."""
@@ -159,17 +165,35 @@ class MotionMeter:
     def _turn(self, before: Array, after: Array) -> NDArray[np.float64]:
         """The rotation vector that brings ``before`` onto ``after``."""
         first, second = _halved(before), _halved(after)
-        turn = np.zeros(3)
-        for blur, rounds in _ROUNDS:
+        if self._usual.any():
+            # A camera mostly goes on as it did.
+            turn, step = self._followed(first, second, self._usual, _ON)
+            if step < _SETTLED and math.hypot(*(turn - self._usual)) < _NEXT:
+                self._usual = turn
+                return turn
+        self._usual, _ = self._followed(first, second, np.zeros(3), _ANEW)
+        return self._usual
+
+    def _followed(
+        self,
+        first: Array,
+        second: Array,
+        turn: NDArray[np.float64],
+        rounds: tuple[tuple[int, int], ...],
+    ) -> tuple[NDArray[np.float64], float]:
+        """The turn that a first guess comes to, and how long the last step was."""
+        length = 0.0
+        for blur, times in rounds:
             low, high = _blurred(first, blur), _blurred(second, blur)
-            for _ in range(rounds):
+            for _ in range(times):
                 step = self._small.step(self._small.turned(low, turn) if turn.any() else low, high)
                 turn = turn + step
-                if np.linalg.norm(turn) > _LARGEST_TURN:
-                    return np.zeros(3)
-                if np.linalg.norm(step) < 5e-4:
+                length = math.hypot(*step)
+                if math.hypot(*turn) > _LARGEST_TURN:
+                    return np.zeros(3), math.inf
+                if length < 5e-4:
                     break
-        return turn
+        return turn, length
 
 
 def _rotation(turn: NDArray[np.float64]) -> NDArray[np.float64]:
