@@ -384,11 +384,11 @@ def _hint() -> QPainterPath:
 def _place() -> QPainterPath:
     """A recording's wave, and where it goes on the sphere."""
     return _joined(
-        _lines((3.5, 9.5), (3.5, 14.5)),
-        _lines((7, 6.5), (7, 17.5)),
-        _lines((10.5, 10), (10.5, 14)),
-        _disc(18, 12, 2.4),
-        _arc(16, 12, 6.6, -70, 140, 1.8),
+        _lines((2.5, 9.5), (2.5, 14.5)),
+        _lines((6, 6.5), (6, 17.5)),
+        _lines((9.5, 10), (9.5, 14)),
+        _disc(15.5, 12, 2.4),
+        _arc(13.5, 12, 6.6, -60, 120, 1.8),
     )
 
 

@@ -82,6 +82,7 @@ class CameraField(SettingField):
                 (90.0, lambda value: problem_with("camera", (0.0, value))),
             )
         )
+        self.elevation.setFixedWidth(self.fontMetrics().horizontalAdvance("n") * _NARROW)
         self.row = Row(
             "Camera looks",
             beside(self.azimuth, self.elevation),

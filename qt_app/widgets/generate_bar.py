@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import pyqtSignal
+from PyQt6.QtCore import QSize, pyqtSignal
 from PyQt6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from qt_app import icons, theme
@@ -34,6 +34,7 @@ class GenerateBar(QWidget):
         self.more.setMinimumHeight(36)
         self.own = QPushButton("Place my own sound")
         self.own.setIcon(icons.icon("place"))
+        self.own.setIconSize(QSize(20, 20))
         self.own.setMinimumHeight(30)
         self.button.clicked.connect(self.generate)
         self.more.clicked.connect(self.several)

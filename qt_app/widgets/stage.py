@@ -118,6 +118,7 @@ class Stage(QWidget):
         self.timeline.reroll_requested.connect(self.reroll_requested)
         self.timeline.limit_requested.connect(self.limit_requested)
         self.energy.valueChanged.connect(self._set_energy)
+        self.timeline.marks.grown.connect(self._make_room)
         self.add_source.clicked.connect(self.hands.add_source)
         self.add_hint.clicked.connect(self.hands.add_hint)
         session.listening.clip_changed.connect(self._show_clip)
@@ -135,6 +136,12 @@ class Stage(QWidget):
     def _follow_time(self, _: float) -> None:
         if not self._session.player.playing:  # else the view looks by itself
             self.view.refresh()
+
+    def _make_room(self, pixels: int) -> None:
+        """More lanes take their height from the picture, as far as it has some to spare."""
+        above, below = self.splitter.sizes()
+        pixels = max(min(pixels, above - self.view.minimumHeight()), -below)
+        self.splitter.setSizes([above - pixels, below + pixels])
 
     def _tell_fallback(self, reason: str) -> None:
         self._session.told.emit(f"The picture is drawn without the graphics card: {reason}", "info")

@@ -17,7 +17,11 @@ from qt_app.timeline.source_drags import HintDrag, PointDrag
 
 _REACH = 7  # pixels around a keyframe or an end that grab it
 _DIAMOND = 5.5
-_MARGIN = 8  # pixels above and below the gains
+_MARGIN = 7  # pixels above and below the gains
+_ABOUT_SOURCE = (
+    "Drag a keyframe in time, double-click it for direction and gain. A double click elsewhere "
+    "adds a keyframe; Delete removes it. The line is the gain."
+)
 
 
 class MarkLane(Lane):
@@ -30,7 +34,7 @@ class MarkLane(Lane):
     edit_wanted = pyqtSignal(object, QPoint)
     menu_wanted = pyqtSignal(object, QPoint)
 
-    wanted_height = 30
+    wanted_height = 27
     range_fill = 0.1
 
     def __init__(self, sources: SourcesModel, parent: QWidget | None = None) -> None:
@@ -62,10 +66,6 @@ class SourceLane(MarkLane):
     def __init__(self, sources: SourcesModel, index: int, parent: QWidget | None = None) -> None:
         super().__init__(sources, parent)
         self.index = index
-        self.setToolTip(
-            "Drag a keyframe in time, double-click it for direction and gain. A double click "
-            "elsewhere adds a keyframe; Delete removes it. The line is the gain."
-        )
         self.show_marks()
 
     def show_marks(self) -> None:
@@ -75,6 +75,8 @@ class SourceLane(MarkLane):
         source = self.sources.sources[self.index]
         self.title = source.name
         self.setAccessibleName(f"Source {source.name}")
+        sure = " The shade is how sure its directions were." if source.confidence else ""
+        self.setToolTip(f"{source.name}. {_ABOUT_SOURCE}{sure}")
         said = [
             f"{spoken_time(time)}: {direction_text(az, el)}, gain {gain:.2f}"
             for time, az, el, gain in source.points[:20]
@@ -98,7 +100,7 @@ class SourceLane(MarkLane):
         colours = self.colours()
         painter.setPen(colours.text if chosen else colours.dim)
         painter.setFont(self.small_font())
-        room = rect.adjusted(23, 0, -3, 0)
+        room = rect.adjusted(22, 0, -2, 0)
         name = painter.fontMetrics().elidedText(
             source.name, Qt.TextElideMode.ElideRight, room.width()
         )
@@ -289,8 +291,12 @@ class HintLane(MarkLane):
 
 
 class MarkLanes(QWidget):
-    """As many lanes as there are sources, and one for hints where there are some."""
+    """As many lanes as there are sources, and one for hints where there are some.
 
+    `grown` carries by how many pixels they have become higher, or lower.
+    """
+
+    grown = pyqtSignal(int)
     bubble = pyqtSignal(str, QPoint)
     edit_wanted = pyqtSignal(object, QPoint)
     menu_wanted = pyqtSignal(object, QPoint)
@@ -327,8 +333,14 @@ class MarkLanes(QWidget):
             self._column.removeWidget(lane)
             lane.hide()
             lane.deleteLater()
+        shown = [*self.lanes, self.hints] if self.sources.hints else self.lanes
         self.hints.setVisible(bool(self.sources.hints))
-        self.setVisible(bool(wanted or self.sources.hints))
+        before = 0 if self.isHidden() else self.height()
+        height = sum(lane.wanted_height for lane in shown)
+        self.setFixedHeight(height)
+        self.setVisible(height > 0)
+        if height != before:
+            self.grown.emit(height - before)
 
     def _add(self, lane: MarkLane, at: int = 0) -> None:
         lane.setFocusProxy(self.focusProxy())
