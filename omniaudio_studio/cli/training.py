@@ -29,7 +29,8 @@ def train(
     stages: Annotated[
         list[str],
         typer.Argument(
-            metavar="STAGE...", help="scenes, vae, vision, flow, in this order; or all."
+            metavar="STAGE...",
+            help="scenes, vae, vision, flow, spatializer, in this order; or all.",
         ),
     ],
     run: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the run.")] = Path("runs/new"),
@@ -45,6 +46,20 @@ def train(
     panoramas: Panoramas = None,
     panorama_names: PanoramaNames = None,
     sprites: Sprites = None,
+    bundle: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|PATH",
+            help="For spatializer: the bundle that it will be added to; else the run's own.",
+        ),
+    ] = None,
+    clips: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="For spatializer: 360 clips with first-order sound; else the run's scenes.",
+        ),
+    ] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads; else all.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="What was written, as JSON.")] = False,
 ) -> None:
@@ -52,6 +67,13 @@ def train(
     _need_torch()
     from omniaudio_studio.training.train import STAGES, Material, train_stage
 
+    if bundle is not None and "spatializer" not in stages:
+        raise OptionError(
+            "--bundle is for the stage spatializer; all makes a bundle of its own, so leave it out"
+        )
+    if clips is not None and not {"spatializer", "all"} & set(stages):
+        raise OptionError("--clips is for the stage spatializer: name it")
+    folder = None if bundle is None else _folder_of(bundle)
     material = Material(
         sounds=sounds,
         panoramas=panoramas,
@@ -83,8 +105,11 @@ def train(
                     run,
                     overrides=replaced or [],
                     material=material,
+                    bundle=folder if stage == "spatializer" else None,
+                    clips=clips if stage == "spatializer" else None,
                     threads=threads,
                     report=told,
+                    say=note,
                 )
             )
     if as_json:
@@ -97,21 +122,30 @@ def train(
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the bundle.")],
-    name: Annotated[str, typer.Option(help="Of the bundle.")] = "starter",
-    title: Annotated[str, typer.Option(help="As people read it.")] = "Starter",
+    onto: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|PATH",
+            help="Copy this bundle and add the run's spatializer only; its licence stays.",
+        ),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Of the bundle; else starter.")] = None,
+    title: Annotated[str | None, typer.Option(help="As people read it; else Starter.")] = None,
     licence: Annotated[str, typer.Option(help="SPDX identifier of the weights' licence.")] = "",
     licence_name: Annotated[str, typer.Option(help="Its name in full.")] = "",
     notice: Annotated[str, typer.Option(help="Attribution that the licence asks for.")] = "",
     commercial: Annotated[
-        bool, typer.Option("--commercial/--no-commercial", help="May it be used commercially?")
-    ] = True,
+        bool | None,
+        typer.Option("--commercial/--no-commercial", help="May it be used commercially? Else yes."),
+    ] = None,
     data: Annotated[
         list[str] | None, typer.Option(help="What it was trained on; once for each.")
     ] = None,
     command: Annotated[str, typer.Option(help="Commands that made it; else this one.")] = "",
     demonstration: Annotated[
-        bool, typer.Option("--demonstration/--no-demonstration", help="Is it a demonstration?")
-    ] = True,
+        bool | None,
+        typer.Option("--demonstration/--no-demonstration", help="Is it a demonstration? Else yes."),
+    ] = None,
     half: Annotated[
         bool, typer.Option("--half/--full", help="Store weights in 16 or in 32 bits.")
     ] = True,
@@ -122,33 +156,66 @@ def export(
     as_json: Annotated[bool, typer.Option("--json", help="The checks as JSON.")] = False,
 ) -> None:
     """Write the bundle of a run: ONNX graphs, each checked against torch, and the manifest."""
-    if not licence:
-        raise OptionError("--licence is missing: give the SPDX identifier of the weights' licence")
-    _need_torch()
-    from omniaudio_studio.training.train import export_run
+    command = command or shlex.join(["omniaudio", *sys.argv[1:]])
+    if onto is not None:
+        kept = {
+            "--name": name,
+            "--title": title,
+            "--licence": licence or None,
+            "--licence-name": licence_name or None,
+            "--notice": notice or None,
+            "--commercial": commercial,
+            "--demonstration": demonstration,
+            "--set": replaced or None,
+        }
+        told = [option for option, value in kept.items() if value is not None]
+        if told:
+            raise OptionError(
+                f"{', '.join(told)}: with --onto all of this is the bundle's own; leave it out"
+            )
+        _need_torch()
+        from omniaudio_studio.training.train import export_onto
 
-    manifest, checks = export_run(
-        run,
-        out,
-        name=name,
-        title=title,
-        licence={
-            "id": licence,
-            "name": licence_name or licence,
-            "commercial": commercial,
-            "notice": notice,
-        },
-        data=data or [],
-        command=command or shlex.join(["omniaudio", *sys.argv[1:]]),
-        demonstration=demonstration,
-        half=half,
-        overrides=replaced or [],
-        say=note,
-    )
+        manifest, checks = export_onto(
+            run, out, _folder_of(onto), data=data or [], command=command, half=half, say=note
+        )
+    else:
+        if not licence:
+            raise OptionError(
+                "--licence is missing: give the SPDX identifier of the weights' licence"
+            )
+        _need_torch()
+        from omniaudio_studio.training.train import export_run
+
+        manifest, checks = export_run(
+            run,
+            out,
+            name=name or "starter",
+            title=title or "Starter",
+            licence={
+                "id": licence,
+                "name": licence_name or licence,
+                "commercial": commercial is not False,
+                "notice": notice,
+            },
+            data=data or [],
+            command=command,
+            demonstration=demonstration is not False,
+            half=half,
+            overrides=replaced or [],
+            say=note,
+        )
     if as_json:
         print_json({"bundle": manifest.name, "path": out, "checks": [asdict(c) for c in checks]})
     else:
         print(f"{out}  {manifest.title}, {len(manifest.graphs)} graphs")
+
+
+def _folder_of(bundle: str) -> Path:
+    """Where the files of a bundle are, all verified; training reads no zip."""
+    from omniaudio_studio.bundles.discovery import find_bundle
+
+    return find_bundle(bundle).folder
 
 
 def _need_torch() -> None:

@@ -20,8 +20,10 @@ from omniaudio_studio import __version__
 from omniaudio_studio.bundles.manifest import Manifest, write_manifest
 from omniaudio_studio.errors import BundleError
 from omniaudio_studio.training.networks.conditioner import Conditioner
+from omniaudio_studio.training.networks.spatializer import Spatializer
 from omniaudio_studio.training.networks.vae import SpectralVAE
 from omniaudio_studio.training.presets import Preset
+from omniaudio_studio.training.spatial_note import SpatializerNote
 from omniaudio_studio.training.stages.flow import Flow
 from omniaudio_studio.training.stages.vision import Sight
 from omniaudio_studio.training.views import EQUIRECT, FRONT
@@ -49,7 +51,15 @@ class GraphCheck:
 
 
 @dataclass(frozen=True)
-class _Part:
+class Spatializing:
+    """A trained spatializer, and what it is fed."""
+
+    network: Spatializer
+    note: SpatializerNote
+
+
+@dataclass(frozen=True)
+class GraphPart:
     """One graph to be: example inputs, output names, names of the axes that vary, and how far it
     may be from torch, relative to the output's standard deviation."""
 
@@ -70,13 +80,20 @@ def export_graph(
 ) -> None:
     """Write one ONNX graph with named inputs and outputs.
 
-    ``axes`` names the axes of each input that vary. Weights that 16 bits can hold exactly are
-    stored so and widened when the graph is loaded; all arithmetic stays in 32 bits.
+    ``axes`` names the axes of each input that vary; "3*n" is three times as long as "n". Weights
+    that 16 bits can hold exactly are stored so and widened when the graph is loaded; all arithmetic
+    stays in 32 bits.
     """
     labels = {label for varying in axes.values() for label in varying.values()}
-    dimensions = {label: torch.export.Dim(label) for label in sorted(labels)}
+    names = {label.rpartition("*")[2] for label in labels}
+    dimensions = {name: torch.export.Dim(name) for name in sorted(names)}
+
+    def dimension(label: str) -> Any:
+        times, _, name = label.rpartition("*")
+        return int(times) * dimensions[name] if times else dimensions[name]
+
     shapes = {
-        name: {axis: dimensions[label] for axis, label in axes.get(name, {}).items()}
+        name: {axis: dimension(label) for axis, label in axes.get(name, {}).items()}
         for name in example
     }
     # The exporter remarks on its own internals; `check_graph` judges what it made.
@@ -187,8 +204,8 @@ def check_graph(
     return checks
 
 
-def _parts(preset: Preset, vae: SpectralVAE, sight: Sight, flow: Flow) -> list[_Part]:
-    """The five graphs of a bundle, with random inputs to export and to check them on."""
+def _parts(preset: Preset, vae: SpectralVAE, sight: Sight, flow: Flow) -> list[GraphPart]:
+    """The graphs of every bundle of ours, with random inputs to export and to check them on."""
     config, latent = sight.localiser.config, vae.config
     frames, length = 9, preset.window
     generator = torch.Generator().manual_seed(1)
@@ -197,7 +214,7 @@ def _parts(preset: Preset, vae: SpectralVAE, sight: Sight, flow: Flow) -> list[_
         return torch.randn(*shape, generator=generator)
 
     return [
-        _Part(
+        GraphPart(
             "vision",
             sight.encoder,
             {"frames": random(2, 3, EQUIRECT.height, EQUIRECT.width)},
@@ -205,7 +222,7 @@ def _parts(preset: Preset, vae: SpectralVAE, sight: Sight, flow: Flow) -> list[_
             {"frames": {0: "N", 2: "H", 3: "W"}},
             1e-3,
         ),
-        _Part(
+        GraphPart(
             "conditioner",
             Conditioner(sight.localiser, flow.projection),
             {
@@ -216,7 +233,7 @@ def _parts(preset: Preset, vae: SpectralVAE, sight: Sight, flow: Flow) -> list[_
             {"equirect": {0: "B", 1: "S"}, "front": {0: "B", 1: "S"}},
             1e-3,
         ),
-        _Part(
+        GraphPart(
             "dit",
             flow.dit,
             {
@@ -238,7 +255,7 @@ def _parts(preset: Preset, vae: SpectralVAE, sight: Sight, flow: Flow) -> list[_
             },
             1e-3,
         ),
-        _Part(
+        GraphPart(
             "vae_decoder",
             vae.decoder,
             {"z": random(1, latent.channels, 24)},
@@ -247,7 +264,7 @@ def _parts(preset: Preset, vae: SpectralVAE, sight: Sight, flow: Flow) -> list[_
             # phase iterations amplify rounding in bins that hold next to nothing
             1e-2,
         ),
-        _Part(
+        GraphPart(
             "vae_encoder",
             vae.encoder,
             {"audio": 0.1 * random(1, 4, 24 * latent.latent_hop)},
@@ -258,6 +275,46 @@ def _parts(preset: Preset, vae: SpectralVAE, sight: Sight, flow: Flow) -> list[_
     ]
 
 
+def spatializer_part(network: Spatializer) -> GraphPart:
+    """The graph that places recordings, with random inputs; S picture frames, ratio S of sound."""
+    config, frames = network.config, 9
+    generator = torch.Generator().manual_seed(1)
+    shape = (2, frames, config.rows * config.columns, config.features)
+    sound = torch.randn(2, config.ratio * frames, config.bands, generator=generator)
+    return GraphPart(
+        "spatializer",
+        network,
+        # log10 energies, about as loud as recordings are
+        {"equirect": torch.randn(*shape, generator=generator), "sound": sound - 4},
+        ["shares", "directions", "confidence"],
+        # ("S" would be taken for sympy's registry of singletons.)
+        {"equirect": {0: "B", 1: "frames"}, "sound": {0: "B", 1: f"{config.ratio}*frames"}},
+        1e-3,
+    )
+
+
+def write_graph(
+    part: GraphPart, path: Path, *, half: bool, say: Callable[[str], None]
+) -> list[GraphCheck]:
+    """Write one graph and check it; ``half`` stores weights in 16 bits.
+
+    Raises
+    ------
+    BundleError
+        If it does not agree with torch.
+    """
+    module = round_weights(part.module) if half else part.module
+    export_graph(module, part.example, part.outputs, part.axes, path)
+    checks = check_graph(module, part.example, part.outputs, path, part.tolerance)
+    for check in checks:
+        say(
+            f"{check.graph}.{check.output}: largest difference to torch "
+            f"{check.difference:.2g} (standard deviation {check.spread:.2g}), "
+            f"{path.stat().st_size / 1e6:.1f} MB"
+        )
+    return checks
+
+
 def export_bundle(
     preset: Preset,
     vae: SpectralVAE,
@@ -265,6 +322,7 @@ def export_bundle(
     flow: Flow,
     out: Path,
     description: dict[str, Any],
+    spatializing: Spatializing | None = None,
     *,
     half: bool = True,
     say: Callable[[str], None] = lambda _: None,
@@ -275,6 +333,8 @@ def export_bundle(
     ----------
     description
         Manifest fields that no network knows: name, title, licence, provenance, ...
+    spatializing
+        Adds the graph `spatializer` and the manifest's section about it.
     half
         Store weights in 16 bits.
 
@@ -285,18 +345,12 @@ def export_bundle(
     """
     out.mkdir(parents=True, exist_ok=True)
     parts = _parts(preset, vae, sight, flow)
+    if spatializing is not None:
+        parts.append(spatializer_part(spatializing.network))
+        description = {**description, "spatializer": spatializing.note.section()}
     checks = []
     for part in parts:
-        path = out / f"{part.name}.onnx"
-        module = round_weights(part.module) if half else part.module
-        export_graph(module, part.example, part.outputs, part.axes, path)
-        for check in check_graph(module, part.example, part.outputs, path, part.tolerance):
-            checks.append(check)
-            say(
-                f"{check.graph}.{check.output}: largest difference to torch "
-                f"{check.difference:.2g} (standard deviation {check.spread:.2g}), "
-                f"{path.stat().st_size / 1e6:.1f} MB"
-            )
+        checks += write_graph(part, out / f"{part.name}.onnx", half=half, say=say)
     latent = vae.config
     manifest = write_manifest(
         out,

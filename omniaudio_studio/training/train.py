@@ -1,7 +1,8 @@
 """What `omniaudio train` and `omniaudio export` call: one run folder, stage after stage.
 
 A run folder holds `run.json` (preset, replaced values, material), `scenes/`, one checkpoint and one
-log of losses per stage, and `encoded.npz`. Every stage can be interrupted and called again.
+log of losses per stage, `encoded.npz`, and what the spatializer is trained on in `spatial/`. Every
+stage can be interrupted and called again.
 """
 
 from __future__ import annotations
@@ -12,22 +13,33 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from omniaudio_studio.bundles.manifest import Manifest
+from omniaudio_studio.bundles.paths import sha256_of
 from omniaudio_studio.datasets.library import MaterialLibrary
-from omniaudio_studio.errors import MediaError, MissingFileError, OptionError
+from omniaudio_studio.errors import BundleError, MediaError, MissingFileError, OptionError
 from omniaudio_studio.files import written_whole
-from omniaudio_studio.training.export import GraphCheck, export_bundle
+from omniaudio_studio.training.export import GraphCheck, Spatializing, export_bundle, round_weights
 from omniaudio_studio.training.loop import Report
+from omniaudio_studio.training.memory import keep_freed_memory
 from omniaudio_studio.training.networks.vae import SpectralVAE
+from omniaudio_studio.training.onto import add_spatializer
 from omniaudio_studio.training.presets import Preset, load_preset
 from omniaudio_studio.training.scenes import build_scene_set, open_scene_set
+from omniaudio_studio.training.spatial_excerpts import ClipExcerpts, Excerpts, SceneExcerpts
+from omniaudio_studio.training.spatial_note import note_of, read_note, write_note
+from omniaudio_studio.training.spatial_set import build_spatial_set
+from omniaudio_studio.training.spatial_vision import PanoramaVision, bundle_vision
 from omniaudio_studio.training.stages.flow import encode_scenes, load_flow, train_flow
+from omniaudio_studio.training.stages.spatializer import load_spatializer, train_spatializer
 from omniaudio_studio.training.stages.vae import load_vae, train_vae
 from omniaudio_studio.training.stages.vision import Sight, load_sight, train_vision
+from omniaudio_studio.training.views import EQUIRECT
 
-STAGES = ("scenes", "vae", "vision", "flow")
+STAGES = ("scenes", "vae", "vision", "flow", "spatializer")
 
 
 @dataclass(frozen=True)
@@ -54,8 +66,11 @@ def train_stage(
     *,
     overrides: Sequence[str] = (),
     material: Material | None = None,
+    bundle: Path | None = None,
+    clips: Path | None = None,
     threads: int | None = None,
     report: Report | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Path:
     """Run one stage (or ``"all"``) in the run folder ``run`` and return what it wrote.
 
@@ -67,15 +82,23 @@ def train_stage(
         See `presets.load_preset`.
     material
         For the scenes.
+    bundle
+        Folder of the bundle whose vision the stage "spatializer" builds on; the run's own by
+        default.
+    clips
+        Folder of 360 clips with first-order sound that "spatializer" is trained on; the scenes of
+        the run by default.
     threads
         CPU threads; torch's own choice by default.
     report
         Called with (done, of, losses, seconds left).
+    say
+        Called with one line for each clip that is left out.
 
     Raises
     ------
     OptionError
-        For an unknown stage, preset or setting.
+        For an unknown stage, preset or setting, or one that the stage has no use for.
     MissingFileError
         If an earlier stage has not run.
     Cancelled
@@ -83,32 +106,36 @@ def train_stage(
     """
     if stage not in (*STAGES, "all"):
         raise OptionError(f"unknown stage {stage!r}: choose one of {', '.join(STAGES)} or all")
+    if bundle is not None and stage != "spatializer":
+        raise OptionError("a bundle is for the stage spatializer: other stages make their own")
+    if clips is not None and stage not in ("spatializer", "all"):
+        raise OptionError("clips are for the stage spatializer: other stages take scenes")
     preset = load_preset(preset_name, list(overrides))
+    keep_freed_memory()
     if threads is not None:
         torch.set_num_threads(threads)
     run.mkdir(parents=True, exist_ok=True)
-    if stage == "all":
-        for each in STAGES:
-            _run(each, preset, run, material or Material(), report)
-        written = run
-    else:
-        written = _run(stage, preset, run, material or Material(), report)
+    written = run
+    for each in STAGES if stage == "all" else (stage,):
+        if each == "scenes":
+            written = _make_scenes(preset, run, material or Material(), report)
+        elif each == "spatializer":
+            written = _spatializer(preset, run, bundle, clips, report, say)
+        else:
+            written = _run(each, preset, run, report)
     # Only scenes take material: what a later stage is told of it says nothing about them.
     _note_run(run, preset_name, preset, material if stage in ("scenes", "all") else None)
-    return written
+    return run if stage == "all" else written
 
 
-def _run(stage: str, preset: Preset, run: Path, material: Material, report: Report | None) -> Path:
-    if stage == "scenes":
+def _make_scenes(preset: Preset, run: Path, material: Material, report: Report | None) -> Path:
+    build_scene_set(
+        run / "scenes", preset.scenes, material.library(), preset.feature_rate, _counted(report)
+    )
+    return run / "scenes"
 
-        def counted(done: int, total: int) -> None:
-            if report is not None:
-                report(done, total, {}, 0.0)
 
-        build_scene_set(
-            run / "scenes", preset.scenes, material.library(), preset.feature_rate, counted
-        )
-        return run / "scenes"
+def _run(stage: str, preset: Preset, run: Path, report: Report | None) -> Path:
     scenes = open_scene_set(run / "scenes")
     checkpoint = run / f"{stage}.ckpt"
     if stage == "vae":
@@ -130,6 +157,57 @@ def _run(stage: str, preset: Preset, run: Path, material: Material, report: Repo
     return checkpoint
 
 
+def _spatializer(
+    preset: Preset,
+    run: Path,
+    bundle: Path | None,
+    clips: Path | None,
+    report: Report | None,
+    say: Callable[[str], None],
+) -> Path:
+    """The one stage that can stand alone: on a bundle's vision, with clips instead of scenes."""
+    vision = bundle_vision(bundle, torch.get_num_threads()) if bundle else run_vision(preset, run)
+    source: Excerpts
+    if clips is None:
+        source = SceneExcerpts(open_scene_set(run / "scenes"), vision)
+    else:
+        source = ClipExcerpts(clips, vision, preset.scenes.seconds, say)
+    excerpts = build_spatial_set(run / "spatial", source, vision, _counted(report))
+    checkpoint = run / "spatializer.ckpt"
+    write_note(checkpoint, note_of(preset, excerpts, vision))
+    train_spatializer(preset, excerpts, checkpoint, report)
+    return checkpoint
+
+
+def _counted(report: Report | None) -> Callable[[int, int], None]:
+    """A report of how many there are, for what has no losses."""
+
+    def counted(done: int, total: int) -> None:
+        if report is not None:
+            report(done, total, {}, 0.0)
+
+    return counted
+
+
+def run_vision(preset: Preset, run: Path) -> PanoramaVision:
+    """The vision that the run trained itself, with weights as its bundle has them.
+
+    Raises
+    ------
+    MissingFileError, MediaError
+        If its scenes or its checkpoint are not there, or of other sizes.
+    """
+    classes = len(open_scene_set(run / "scenes").classes)
+    checkpoint = run / "vision.ckpt"
+    encoder = round_weights(load_sight(preset, classes, checkpoint).encoder).eval()
+
+    def features(frames: NDArray[np.float32]) -> NDArray[Any]:
+        with torch.no_grad():
+            return encoder(torch.from_numpy(frames)).numpy()
+
+    return PanoramaVision(EQUIRECT, preset.feature_rate, "", sha256_of(checkpoint), features)
+
+
 def load_networks(preset: Preset, run: Path) -> tuple[SpectralVAE, Sight, Any]:
     """The trained VAE, vision networks and flow of a run."""
     scenes = open_scene_set(run / "scenes")
@@ -137,6 +215,21 @@ def load_networks(preset: Preset, run: Path) -> tuple[SpectralVAE, Sight, Any]:
     sight = load_sight(preset, len(scenes.classes), run / "vision.ckpt")
     flow = load_flow(preset, sight.localiser.config, run / "flow.ckpt")
     return vae, sight, flow
+
+
+def load_spatializing(run: Path) -> Spatializing:
+    """The trained spatializer of a run, and what it is fed.
+
+    Raises
+    ------
+    MissingFileError, MediaError
+        If it has not been trained, or cannot be read.
+    """
+    checkpoint = run / "spatializer.ckpt"
+    if not checkpoint.is_file():
+        raise MissingFileError(f"no checkpoint at {checkpoint}: train that stage first")
+    note = read_note(checkpoint)
+    return Spatializing(load_spatializer(note.network, checkpoint), note)
 
 
 def export_run(
@@ -171,6 +264,20 @@ def export_run(
     except (ValueError, KeyError) as error:
         raise MediaError(f"{noted} cannot be read ({error}); train a stage again") from error
     vae, sight, flow = load_networks(preset, run)
+    checkpoint = run / "spatializer.ckpt"
+    spatializing = load_spatializing(run) if checkpoint.exists() else None
+    if spatializing is not None:
+        fed = spatializing.note
+        if fed.bundle:
+            raise BundleError(
+                f"{checkpoint} was trained on the vision of the bundle {fed.bundle!r}, not on this "
+                f"run's: export it --onto {fed.bundle}"
+            )
+        if fed.sha256 != sha256_of(run / "vision.ckpt"):
+            raise BundleError(
+                f"{checkpoint} was trained before the run's vision was: delete it and "
+                f"{run / 'spatial'}, and train the spatializer again"
+            )
     description = {
         "name": name,
         "title": title,
@@ -179,7 +286,33 @@ def export_run(
         "demonstration": demonstration,
         "provenance": {"data": list(data), "command": command},
     }
-    return export_bundle(preset, vae, sight, flow, out, description, half=half, say=say)
+    return export_bundle(
+        preset, vae, sight, flow, out, description, spatializing, half=half, say=say
+    )
+
+
+def export_onto(
+    run: Path,
+    out: Path,
+    bundle: Path,
+    *,
+    data: Sequence[str] = (),
+    command: str = "",
+    half: bool = True,
+    say: Callable[[str], None] = lambda _: None,
+) -> tuple[Manifest, list[GraphCheck]]:
+    """Write a copy of a bundle with the run's spatializer into ``out``; see `onto`.
+
+    Raises
+    ------
+    MissingFileError, MediaError
+        If the run has no spatializer that can be read.
+    BundleError
+        If it does not belong to the bundle, or its graph does not agree with torch.
+    """
+    return add_spatializer(
+        load_spatializing(run), bundle, out, data=data, command=command, half=half, say=say
+    )
 
 
 def _note_run(run: Path, name: str, preset: Preset, material: Material | None) -> None:

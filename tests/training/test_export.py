@@ -28,10 +28,10 @@ from omniaudio_studio.training.networks.conditioner import Conditioner
 from omniaudio_studio.training.presets import load_preset
 from omniaudio_studio.training.scenes import open_scene_set
 from omniaudio_studio.training.stages.flow import encode_scenes
-from omniaudio_studio.training.train import load_networks
+from omniaudio_studio.training.train import load_networks, load_spatializing
 from tests.training.conftest import LICENCE, DebugBundle, DebugRun
 
-GRAPHS = ("vision", "conditioner", "dit", "vae_decoder", "vae_encoder")
+GRAPHS = ("vision", "conditioner", "dit", "vae_decoder", "vae_encoder", "spatializer")
 
 pytestmark = pytest.mark.slow  # exporting takes tens of seconds, once
 
@@ -53,6 +53,7 @@ def modules(debug_run: DebugRun) -> dict[str, nn.Module]:
             "dit": flow.dit,
             "vae_decoder": vae.decoder,
             "vae_encoder": vae.encoder,
+            "spatializer": load_spatializing(debug_run.folder).network,
         }.items()
     }
 
@@ -81,6 +82,14 @@ def test_the_bundle_says_what_was_trained(debug_bundle: DebugBundle, bundle: Bun
     assert set(manifest.files) == {f"{name}.onnx" for name in GRAPHS}
 
 
+def test_the_bundle_says_what_its_spatializer_is_fed(bundle: Bundle) -> None:
+    part = bundle.manifest.spatializer
+    assert part is not None
+    assert (part.view, part.ratio, part.sources, part.length) == ("equirect", 3, 3, 16)
+    assert part.window == 0.08 and len(part.edges) == 41
+    assert part.edges[0] == pytest.approx(50) and part.edges[-1] == pytest.approx(18000)
+
+
 def test_the_graphs_agree_with_torch(debug_bundle: DebugBundle) -> None:
     checks = {(check.graph, check.output): check for check in debug_bundle.checks}
     assert set(checks) == {
@@ -91,6 +100,9 @@ def test_the_graphs_agree_with_torch(debug_bundle: DebugBundle) -> None:
         ("vae_decoder", "audio"),
         ("vae_encoder", "mean"),
         ("vae_encoder", "scale"),
+        ("spatializer", "shares"),
+        ("spatializer", "directions"),
+        ("spatializer", "confidence"),
     }
     for (graph, _), check in checks.items():
         assert check.spread > 1e-4, "nothing to compare with"
@@ -119,6 +131,10 @@ def other_shapes() -> dict[str, dict[str, Tensor]]:
         },
         "vae_decoder": {"z": torch.randn(1, 16, 5)},
         "vae_encoder": {"audio": 0.1 * torch.randn(1, 4, 3 * 3840)},
+        "spatializer": {
+            "equirect": torch.randn(1, 5, 200, 32),
+            "sound": torch.randn(1, 15, 40) - 4,
+        },
     }
 
 

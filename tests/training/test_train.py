@@ -32,9 +32,10 @@ def test_all_stages_leave_a_whole_run(debug_run: DebugRun) -> None:
     assert names == {
         "run.json", "scenes", "encoded.npz",
         "vae.ckpt", "vae.jsonl", "vision.ckpt", "vision.jsonl", "flow.ckpt", "flow.jsonl",
+        "spatial", "spatializer.ckpt", "spatializer.json", "spatializer.jsonl",
     }  # fmt: skip
     preset = load_preset("debug")
-    for stage in ("vae", "vision", "flow"):
+    for stage in ("vae", "vision", "flow", "spatializer"):
         setup = getattr(preset, stage)
         assert load_checkpoint(debug_run.folder / f"{stage}.ckpt")["step"] == setup.steps
         lines = (debug_run.folder / f"{stage}.jsonl").read_text().splitlines()
@@ -119,7 +120,7 @@ def test_unknown_names_are_refused_before_anything_is_made(tmp_path: Path) -> No
     with pytest.raises(OptionError) as caught:
         train_stage("flows", "debug", run)
     assert one_line(caught) == (
-        "unknown stage 'flows': choose one of scenes, vae, vision, flow or all"
+        "unknown stage 'flows': choose one of scenes, vae, vision, flow, spatializer or all"
     )
     with pytest.raises(OptionError, match="unknown preset"):
         train_stage("vae", "nothing", run)

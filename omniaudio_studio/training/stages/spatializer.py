@@ -16,7 +16,11 @@ from torch import Tensor
 
 from omniaudio_studio.training.checkpoint import load_average
 from omniaudio_studio.training.loop import Losses, Report, run_training
-from omniaudio_studio.training.networks.spatializer import Mixture, Spatializer
+from omniaudio_studio.training.networks.spatializer import (
+    Mixture,
+    Spatializer,
+    SpatializerConfig,
+)
 from omniaudio_studio.training.presets import Preset
 from omniaudio_studio.training.spatial_set import SpatialSet, spatializer_config
 
@@ -47,9 +51,9 @@ def train_spatializer(
     run_training(network, step, setup, checkpoint, report=report)
 
 
-def load_spatializer(preset: Preset, clips: SpatialSet, checkpoint: Path) -> Spatializer:
+def load_spatializer(config: SpatializerConfig, checkpoint: Path) -> Spatializer:
     """The averaged weights of a checkpoint."""
-    network = Spatializer(spatializer_config(preset, clips)).eval().requires_grad_(False)
+    network = Spatializer(config).eval().requires_grad_(False)
     load_average(checkpoint, network)
     return network
 
@@ -81,7 +85,7 @@ def draw_batch(
                 (int(rng.integers(len(clips))), int(rng.integers(frames - length + 1)))
                 for _ in range(2)
             ),
-            key=lambda place: _spread(clips, *place, length),
+            key=lambda place: _spread(clips, place[0], place[1], length),
         )
         sounding = slice(start * ratio, (start + length) * ratio)
         energy = clips.energy[index, sounding].astype(np.float32)
