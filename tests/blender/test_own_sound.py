@@ -231,9 +231,28 @@ def test_own_sound_end_to_end(
     assert (saved / "demo-placed2.wav").read_bytes() == (saved / "demo-placed.wav").read_bytes()
 
 
-def test_a_placed_take_is_delivered_with_its_overlay(
-    blender: Any, scene: Any, movie: Any, camera: Any, saved: Path
+def test_directions_that_are_found(
+    blender: Any, scene: Any, saved: Path, clips: Callable[..., Path]
 ) -> None:
+    """Whatever is found, W is the recording, a steady tone, and the take says how sure it is."""
+    from blender_addon import takes
+
+    add_movie(scene, clips(2.0, 24.0), 10)
+    scene.omniaudio.max_sources = 1
+    assert blender.ops.omniaudio.place_own_sound() == {"FINISHED"}
+    take = takes.current(scene)
+    field, _ = soundfile.read(take.wav, dtype="float32")
+    assert np.sqrt(np.mean(field[RATE // 2 : RATE, 0] ** 2)) == pytest.approx(0.177, abs=0.01)
+    strip = takes.field_strip(scene, take.key)
+    mine, request = strip.omniaudio, takes.request_of(strip)
+    assert (mine.placed, request.max_sources, request.sources) == ("automatic", 1, ())
+    assert 0.0 <= mine.confidence <= 1.0 and mine.directions <= 1
+
+
+def test_a_placed_take_is_delivered_with_its_overlay(
+    blender: Any, scene: Any, camera: Any, saved: Path, clips: Callable[..., Path]
+) -> None:
+    add_movie(scene, clips(2.0, 24.0), 10)
     add_carrier(blender, scene, (0.0, 3.0, 1.6))
     blender.ops.omniaudio.place_own_sound()
     done = blender.ops.omniaudio.deliver(filepath=str(saved / "out.wav"), overlay=True)
@@ -306,25 +325,32 @@ def test_cancelled_nothing_is_left(
 
 
 def test_placed_sound_lies_under_what_is_generated(
-    blender: Any, scene: Any, movie: Any, camera: Any, saved: Path, tiny_bundle: Path
+    blender: Any,
+    scene: Any,
+    camera: Any,
+    saved: Path,
+    tiny_bundle: Path,
+    clips: Callable[..., Path],
 ) -> None:
     """What is generated, less the same without it: the placed sound alone, from its side."""
+    movie = add_movie(scene, clips(2.0, 24.0), 10)
+    name = Path(movie.filepath).stem
     settings = scene.omniaudio
     settings.bundle, settings.yaw = str(tiny_bundle), math.radians(30)
     settings.mix, settings.bed = 0.5, "PLACED"
-    with pytest.raises(RuntimeError, match="no sound of demo was placed yet"):
+    with pytest.raises(RuntimeError, match="was placed yet that could lie under"):
         blender.ops.omniaudio.generate()
     settings.mix = 0.0
     blender.ops.omniaudio.generate()
     add_carrier(blender, scene, (0.0, 3.0, 1.6))
-    settings.range, settings.first_frame, settings.last_frame = "FRAMES", 10, 153
+    settings.range, settings.first_frame, settings.last_frame = "FRAMES", 10, 57
     blender.ops.omniaudio.place_own_sound()
     settings.range, settings.mix = "CLIP", 0.5
     blender.ops.omniaudio.generate()
-    generated, _ = soundfile.read(saved / "demo-take1.wav")
-    both, _ = soundfile.read(saved / "demo-take2.wav")
-    placed, _ = soundfile.read(saved / "demo-placed.wav")
+    generated, _ = soundfile.read(saved / f"{name}-take1.wav")
+    both, _ = soundfile.read(saved / f"{name}-take2.wav")
+    placed, _ = soundfile.read(saved / f"{name}-placed.wav")
     np.testing.assert_allclose(both - generated, 0.5 * placed, atol=1e-5)
     assert direction(placed)[0] == pytest.approx(90.0, abs=0.5)
-    request = json.loads((saved / "demo-take2.json").read_text())["request"]
-    assert request["mix_field"] == str(saved / "demo-placed.wav")
+    request = json.loads((saved / f"{name}-take2.json").read_text())["request"]
+    assert request["mix_field"] == str(saved / f"{name}-placed.wav")
