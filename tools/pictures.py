@@ -1,6 +1,7 @@
 """Make the README's pictures: python tools/pictures.py
 
-Runs `omniaudio demo` into a temporary folder and keeps its plot and one frame of its overlay.
+Runs `omniaudio demo` into a temporary folder and keeps its plot and one frame of its overlay; then
+`omniaudio spatialize --sources learned` on the sample clip, and keeps a frame of that overlay.
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ from PIL import Image
 from omniaudio_studio.media.frames import read_frame
 from omniaudio_studio.media.probe import probe
 
-PICTURES = Path(__file__).resolve().parent.parent / "docs" / "pictures"
+ROOT = Path(__file__).resolve().parent.parent
+CLIP = ROOT / "omniaudio_studio" / "assets" / "demo.mp4"
+PICTURES = ROOT / "docs" / "pictures"
 SECOND = 4.0
+BARK = 1.6  # seconds: the dog barks
 
 
 def main() -> None:
@@ -27,6 +31,11 @@ def main() -> None:
         Image.open(made / "demo.png").save(PICTURES / "measure.png", optimize=True)
         frame = read_frame(probe(made / "demo.overlay.mp4"), SECOND)
         Image.fromarray(frame).save(PICTURES / "overlay.jpg", quality=85)
+        command = [sys.executable, "-m", "omniaudio_studio", "spatialize", str(CLIP)]
+        options = ["-o", str(made / "placed.wav"), "--sources", "learned", "--overlay"]
+        subprocess.run([*command, *options], check=True)
+        frame = read_frame(probe(made / "placed.overlay.mp4"), BARK)
+        Image.fromarray(frame).save(PICTURES / "placed.jpg", quality=85)
 
 
 if __name__ == "__main__":
