@@ -47,12 +47,13 @@ def add_spatializer(
     Raises
     ------
     BundleError
-        If the spatializer was trained on another bundle's vision, or the graph does not agree with
-        torch.
+        If a file of the bundle was altered, the spatializer was trained on another bundle's vision,
+        or the graph does not agree with torch.
     OutputExistsError, OutputError
         If ``out`` holds something else, or cannot be written.
     """
     manifest = load_manifest(bundle)
+    _check_files(bundle, manifest)
     _check_vision(spatializing, bundle, manifest)
     itself = out.exists() and out.resolve() == bundle.resolve()
     if not itself and out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -77,6 +78,14 @@ def add_spatializer(
     entry["graphs"] = {**entry["graphs"], "spatializer": FILE}
     entry["spatializer"] = spatializing.note.section()
     return write_manifest(out, entry), checks
+
+
+def _check_files(bundle: Path, manifest: Manifest) -> None:
+    """Hashes are written anew: what was altered must not be signed by it."""
+    for name, entry in manifest.files.items():
+        path = inside(bundle, name, str(bundle), f"files.{name}")
+        if name != FILE and sha256_of(path) != entry.sha256:
+            raise BundleError(f"{bundle}: {name} was altered; get the bundle again")
 
 
 def _check_vision(spatializing: Spatializing, bundle: Path, manifest: Manifest) -> None:

@@ -197,9 +197,7 @@ def open_spatial_set(folder: Path) -> SpatialSet:
     """
     described = folder / "spatial.json"
     if not described.is_file():
-        raise MissingFileError(
-            f"nothing to train on in {folder}: run `omniaudio train spatializer`"
-        )
+        raise MissingFileError(f"no excerpts in {folder}: run `omniaudio train spatializer` first")
     text = _described(described)
     done = int(text["done"])
     if done == 0:

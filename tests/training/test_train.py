@@ -6,14 +6,25 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from omniaudio_studio.datasets.procedural import SOUND_CLASSES
-from omniaudio_studio.errors import MediaError, MissingFileError, OptionError
+from omniaudio_studio.errors import BundleError, MediaError, MissingFileError, OptionError
 from omniaudio_studio.training.checkpoint import load_checkpoint
 from omniaudio_studio.training.presets import load_preset
-from omniaudio_studio.training.train import Material, export_run, load_networks, train_stage
+from omniaudio_studio.training.scenes import open_scene_set
+from omniaudio_studio.training.spatial_note import note_of
+from omniaudio_studio.training.spatial_set import open_spatial_set
+from omniaudio_studio.training.train import (
+    Material,
+    export_run,
+    load_networks,
+    load_spatializing,
+    run_vision,
+    train_stage,
+)
 from tests.training.conftest import LICENCE, DebugRun
 
 
@@ -137,6 +148,55 @@ def test_stages_out_of_order(tmp_path: Path, copied: Path) -> None:
     with pytest.raises(MissingFileError) as caught:
         train_stage("flow", "debug", copied)
     assert one_line(caught) == f"no checkpoint at {copied}/vision.ckpt: train that stage first"
+
+
+def test_bundles_and_clips_are_for_one_stage(tmp_path: Path) -> None:
+    for stage, given in (("vae", "clips"), ("all", "bundle"), ("flow", "bundle")):
+        with pytest.raises(OptionError, match="for the stage spatializer"):
+            if given == "clips":
+                train_stage(stage, "debug", tmp_path / "run", clips=tmp_path)
+            else:
+                train_stage(stage, "debug", tmp_path / "run", bundle=tmp_path)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_spatializer_saw_what_the_bundles_vision_sees(debug_run: DebugRun) -> None:
+    preset, clips = load_preset("debug"), open_spatial_set(debug_run.folder / "spatial")
+    vision = run_vision(preset, debug_run.folder)
+    scenes = open_scene_set(debug_run.folder / "scenes")
+    assert len(clips) == len(scenes)
+    assert np.array_equal(clips.features[2], vision.features(scenes.equirect[2]))
+    spatializing = load_spatializing(debug_run.folder)
+    assert spatializing.note == note_of(preset, clips, vision)
+    average = load_checkpoint(debug_run.folder / "spatializer.ckpt")["average"]["weights"]
+    found = spatializing.network.state_dict()
+    assert all(torch.equal(found[name], average[name]) for name in average)
+
+
+def test_a_spatializer_of_another_vision_is_refused(copied: Path, tmp_path: Path) -> None:
+    noted = copied / "spatializer.json"
+    note = json.loads(noted.read_text())
+    noted.write_text(json.dumps({**note, "bundle": "other"}))
+    with pytest.raises(BundleError) as caught:
+        exported(copied, tmp_path / "out")
+    assert one_line(caught) == (
+        f"{copied}/spatializer.ckpt was trained on the vision of the bundle 'other', not on this "
+        "run's: export it --onto other"
+    )
+    noted.write_text(json.dumps({**note, "sha256": "0" * 64}))
+    with pytest.raises(BundleError) as caught:
+        exported(copied, tmp_path / "out")
+    assert "was trained before the run's vision was: delete it" in one_line(caught)
+    with pytest.raises(MediaError) as again:
+        train_stage("spatializer", "debug", copied)
+    assert "was trained on what another vision sees: delete it" in one_line(again)
+    noted.write_text("{}")
+    with pytest.raises(MediaError, match=r"spatializer\.json cannot be read"):
+        exported(copied, tmp_path / "out")
+    noted.unlink()
+    with pytest.raises(MissingFileError, match=r"belongs to spatializer\.ckpt: train it again"):
+        exported(copied, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_run_of_other_sizes_is_refused(copied: Path) -> None:
