@@ -73,9 +73,9 @@ def prepare() -> None:
     bpy.ops.wm.save_as_mainfile(filepath=str(Path(folder) / "scene.blend"))
     draw = status.draw
 
-    def counted(layout: Any, scene: Any) -> None:
+    def counted(*given: Any) -> None:
         drawn.append(time.monotonic())
-        draw(layout, scene)
+        draw(*given)
 
     status.draw = counted
 
