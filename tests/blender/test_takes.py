@@ -156,7 +156,7 @@ def test_settings_of_pictures_and_mixes_come_back(
     assert settings.projection == "flat"
     blender.ops.omniaudio.use_take_settings(key=placed)
     assert settings.projection == "auto"
-    assert Path(settings.recording) == Path(movie.filepath).resolve()
+    assert Path(settings.recording) == Path(blender.path.abspath(movie.filepath)).resolve()
     before |= {"projection": "auto", "recording": settings.recording}
     for name in kept:
         value = getattr(settings, name)
