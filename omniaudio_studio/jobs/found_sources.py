@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from omniaudio_studio.foa.thinning import needed_points
 from omniaudio_studio.jobs.result import FoundSource
 from omniaudio_studio.jobs.spatialize_request import DirectedSource
 
@@ -29,9 +31,8 @@ def found_sources(found: Found) -> tuple[FoundSource, ...]:
     """What was found, as directions that may be given again.
 
     A source's gain is the mean of its shares over the bands; one that never has a share is left
-    out. Points that lie between their
-    neighbours to about half a degree are left out. Times are rounded to a tenth of a millisecond,
-    angles to a hundredth of a degree.
+    out. Points that lie between their neighbours to about half a degree are left out. Times are
+    rounded to a tenth of a millisecond, angles to a hundredth of a degree.
     """
     placement = found.placement
     sources = []
@@ -42,10 +43,11 @@ def found_sources(found: Found) -> tuple[FoundSource, ...]:
         if not gain.any():
             continue
         table = np.column_stack([directions, gain, confidence])
-        kept = _thinned(placement.times, table)
+        times = placement.times
+        kept = needed_points(len(times), _line_error(times, table), _TOLERANCE)
         x, y, z = directions[kept].T
         columns = (
-            np.round(placement.times[kept], 4),
+            np.round(times[kept], 4),
             np.round(np.degrees(np.arctan2(y, x)), 2),
             np.round(np.degrees(np.arctan2(z, np.hypot(x, y))), 2),
             np.round(np.clip(gain[kept], 0.0, 1.0), 4),
@@ -56,23 +58,16 @@ def found_sources(found: Found) -> tuple[FoundSource, ...]:
     return tuple(sources)
 
 
-def _thinned(times: NDArray[np.float64], table: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Rows that tell the rest by straight lines (Douglas and Peucker, "Algorithms for the
-    reduction of the number of points required to represent a digitized line", 1973), in order."""
-    last = len(times) - 1
-    kept = {0, last}
-    pieces = [(0, last)]
-    while pieces:
-        first, end = pieces.pop()
-        if end - first < 2:
-            continue
-        inner = slice(first + 1, end)
-        part = (times[inner] - times[first]) / (times[end] - times[first])
-        line = table[first] + part[:, None] * (table[end] - table[first])
-        away = np.abs(table[inner] - line).max(axis=1)
-        farthest = int(away.argmax())
-        if away[farthest] > _TOLERANCE:
-            middle = first + 1 + farthest
-            kept.add(middle)
-            pieces += [(first, middle), (middle, end)]
-    return np.array(sorted(kept))
+def _line_error(
+    times: NDArray[np.float64], table: NDArray[np.float64]
+) -> Callable[[int, int], NDArray[np.float64]]:
+    """How far rows are from the straight line between two others."""
+
+    def error(first: int, last: int) -> NDArray[np.float64]:
+        inner = slice(first + 1, last)
+        part = (times[inner] - times[first]) / (times[last] - times[first])
+        line = table[first] + part[:, None] * (table[last] - table[first])
+        away: NDArray[np.float64] = np.abs(table[inner] - line).max(axis=1)
+        return away
+
+    return error

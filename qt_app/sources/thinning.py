@@ -1,8 +1,7 @@
 """Found directions, many a second, turned into the few keyframes that say the same.
 
-As Douglas and Peucker thin a line ("Algorithms for the reduction of the number of points required
-to represent a digitized line", 1973), with the distance measured between where a source is and
-where its thinned path has it at that time: also how it speeds up is kept.
+The distance of a point (see `foa.thinning`) is that between where a source is and where its thinned
+path has it at that time: also how it speeds up is kept.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omniaudio_studio.foa.arcs import GreatCircleTrack
+from omniaudio_studio.foa.thinning import needed_points
 from omniaudio_studio.jobs.result import FoundSource
 from qt_app.sources.editing import free_colour, free_name
 from qt_app.sources.source import ClipSource, Sources, tidy
@@ -38,7 +38,7 @@ def taken_over(found: Iterable[FoundSource], present: Sources = ()) -> Sources:
     made: list[ClipSource] = []
     for source in found:
         points = np.array(source.points, dtype=np.float64)
-        kept = _kept(points[:, 0], _path_error(points))
+        kept = needed_points(len(points), _path_error(points))
         if len(kept) == 2 and _at_rest(points[kept]):
             kept = kept[:1]
         others = (*present, *made)
@@ -96,22 +96,5 @@ def _curve(times: Array, values: Array) -> tuple[tuple[float, float], ...]:
         line = np.interp(times[inside], times[ends], values[ends])
         return np.abs(line - values[inside]) / CONFIDENCE
 
-    kept = _kept(times, error)
+    kept = needed_points(times.size, error)
     return tuple((round(float(times[n]), 3), round(float(values[n]), 3)) for n in kept)
-
-
-def _kept(times: Array, error: Callable[[int, int], Array]) -> list[int]:
-    """Indices of the points that are needed."""
-    kept = {0, times.size - 1}
-    open_ = [(0, times.size - 1)]
-    while open_:
-        first, last = open_.pop()
-        if last - first < 2:
-            continue
-        off = error(first, last)
-        worst = int(np.argmax(off))
-        if off[worst] > 1.0:
-            middle = first + 1 + worst
-            kept.add(middle)
-            open_ += [(first, middle), (middle, last)]
-    return sorted(kept)
