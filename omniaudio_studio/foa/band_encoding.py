@@ -59,6 +59,7 @@ class BandEncoder:
         self._side_gain = np.float32(min(1.0, 2.0 * width))
         self._frame = 0
         self._pushed = self._given = 0
+        self._stereo = False
         # From three windows' steps before the first sample on, so that it is in four of them.
         self._held = np.zeros((2, 3 * self._hop), np.float32)  # W and side
         self._sum = np.zeros((3, self._pad + 3 * self._hop), np.float32)  # Y, Z, X

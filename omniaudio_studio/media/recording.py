@@ -131,10 +131,10 @@ class RecordingPart:
             if kept.shape[1]:
                 self._check(kept, given)
                 given += kept.shape[1]
-                yield _middle_and_side(kept)
+                yield middle_and_side(kept)
         self.missing = self.samples - given
         for block in silence(self.recording.sound.channels, self.missing):
-            yield _middle_and_side(block)
+            yield middle_and_side(block)
 
     def check_heard(self) -> None:
         """Read up to the first sound.
@@ -196,7 +196,8 @@ class RecordingPart:
             )
 
 
-def _middle_and_side(block: NDArray[np.float32]) -> tuple[Mono, Mono | None]:
+def middle_and_side(block: NDArray[np.float32]) -> tuple[Mono, Mono | None]:
+    """Mean of the channels (channels, n), and (L - R) / 2 where there are two; float32 (n,)."""
     if block.shape[0] == 1:
         return block[0], None
     if block.shape[0] == 2:

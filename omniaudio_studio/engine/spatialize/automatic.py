@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from omniaudio_studio.engine.cancel import CancelToken
 from omniaudio_studio.engine.progress import Progress
-from omniaudio_studio.engine.spatialize.evidence import BANDS, EDGES, MIN_CONFIDENCE, Judge
-from omniaudio_studio.engine.spatialize.found import Found
+from omniaudio_studio.engine.spatialize.evidence import BANDS, EDGES, Judge
+from omniaudio_studio.engine.spatialize.found import MIN_CONFIDENCE, Found
 from omniaudio_studio.engine.spatialize.joining import SourceJoiner
 from omniaudio_studio.engine.spatialize.meter import Meter
 from omniaudio_studio.engine.spatialize.motion import COLUMNS, CUT, ROWS, MotionMeter

@@ -10,18 +10,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from omniaudio_studio.engine.spatialize.found import MIN_CONFIDENCE
 from omniaudio_studio.engine.spatialize.motion import CELL, COLUMNS, ROWS
 from omniaudio_studio.engine.spatialize.tracks import PathFinder, normalised, smoothed
 from omniaudio_studio.foa.bands import mel_edges
+from omniaudio_studio.foa.direction import azimuth_bins, elevation_bins
 from omniaudio_studio.panorama.sphere import angles_to_vector
 
 Array = NDArray[np.float32]
 
 BANDS = 20
 EDGES = mel_edges(BANDS, 50.0, 18_000.0)
-
-MIN_CONFIDENCE = 0.3
-"""Below it nothing is placed."""
 
 _GROUPS = 4  # of bands, for correlation
 _SPREAD = np.radians(13)  # of motion over cells
@@ -66,8 +65,7 @@ class Judge:
     def __init__(self, most: int) -> None:
         self.most = most
         rows, columns = ROWS // CELL, COLUMNS // CELL
-        azimuth = np.pi - 2 * np.pi * (np.arange(columns) + 0.5) / columns
-        elevation = np.pi / 2 - np.pi * (np.arange(rows) + 0.5) / rows
+        azimuth, elevation = azimuth_bins(columns), elevation_bins(rows)
         vectors = angles_to_vector(azimuth[None, :], elevation[:, None]).reshape(3, -1).T
         self._vectors = vectors.astype(np.float32)
         area = np.repeat(np.cos(elevation), columns)
@@ -190,10 +188,10 @@ class Judge:
         level = np.log10(energy + 1e-12)
         floor = np.quantile(energy, 0.1, axis=0)
         direct = 1 - 0.4 * np.sqrt(floor / np.maximum(energy, 1e-12)).clip(0, 1)
+        change = np.abs(np.diff(level, axis=0, prepend=level[:1]))
         scores = []
         for path, vectors in zip(paths, directions, strict=True):
             series = wide[rows, path][:, None]
-            change = np.abs(np.diff(level, axis=0, prepend=level[:1]))
             match = np.maximum(_pairwise(series, level), _pairwise(series, change))[0]
             moving = 0.3 + smoothed(series, 4.0) / max(float(series.mean()), 1e-6)
             score = 5 * match[None, :] + np.log(moving) + 1.5 * pan * vectors[:, 1:2]

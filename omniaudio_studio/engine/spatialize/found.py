@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from omniaudio_studio.foa.placement import Placement
 
+MIN_CONFIDENCE = 0.3
+"""Below it nothing is placed."""
+
 
 @dataclass(frozen=True)
 class Found:

@@ -32,7 +32,7 @@ class SourceJoiner:
 
     def add(self, section: Judged, *, begins_shot: bool = False) -> None:
         """Add the next section; after a cut the lines say nothing of where a source will be."""
-        found, frames = section.directions.shape[:2]
+        frames = section.directions.shape[1]
         directions = np.zeros((self._sources, frames, 3), np.float32)
         shares = np.zeros((self._sources, self._bands, frames), np.float32)
         confidence = np.zeros((self._sources, frames), np.float32)
@@ -41,13 +41,11 @@ class SourceJoiner:
             directions[line] = section.directions[index]
             shares[line] = section.shares[index]
             confidence[line] = section.confidence[index]
+            self._last[line] = section.directions[index, -1]
         for line in set(range(self._sources)) - set(lines):
             # Silent, where it was last; the front where it never was.
             where = self._last[line] if self._last[line].any() else np.array([1, 0, 0])
             directions[line] = where
-        if frames:
-            for index, line in enumerate(lines[:found]):
-                self._last[line] = section.directions[index, -1]
         self._parts.append((directions, shares, confidence))
 
     def _lines(self, directions: Array, begins_shot: bool) -> tuple[int, ...]:

@@ -20,7 +20,7 @@ from omniaudio_studio.engine.devices import choose_provider
 from omniaudio_studio.engine.features import stream_features
 from omniaudio_studio.engine.progress import Progress
 from omniaudio_studio.engine.sessions import Session
-from omniaudio_studio.engine.spatialize.found import Found
+from omniaudio_studio.engine.spatialize.found import MIN_CONFIDENCE, Found
 from omniaudio_studio.engine.spatialize.meter import Meter
 from omniaudio_studio.engine.spatialize.recording import FrameReader, sound_frames
 from omniaudio_studio.engine.spatialize.stitching import Estimate, Stitcher
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from omniaudio_studio.media.probe import ClipInfo
 
 Array = NDArray[np.float32]
-
-MIN_CONFIDENCE = 0.3
-"""Below it nothing is placed."""
 
 SHARPNESS = 3.0
 """Power that shares are raised to: at one moment a band belongs mostly to one source (Yilmaz and

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from omniaudio_studio.foa.direction import azimuth_bins, elevation_bins
 from omniaudio_studio.panorama.sphere import angles_to_vector
 
 Array = NDArray[np.float32]
@@ -61,8 +62,7 @@ class Sphere:
 
     def __init__(self, columns: int, rows: int) -> None:
         self.columns, self.rows = columns, rows
-        azimuth = np.pi - 2 * np.pi * (np.arange(columns) + 0.5) / columns
-        elevation = np.pi / 2 - np.pi * (np.arange(rows) + 0.5) / rows
+        azimuth, elevation = azimuth_bins(columns), elevation_bins(rows)
         vectors = angles_to_vector(azimuth[None, :], elevation[:, None])
         self.vectors = vectors.astype(np.float32)  # (3, rows, columns)
         self.area = np.repeat(np.cos(elevation)[:, None], columns, axis=1).astype(np.float32)
@@ -144,16 +144,13 @@ class MotionMeter:
             return None
         change = np.abs(grey - before)
         overall = float((change * self._area).sum())
-        turn = self._turn(before, grey) if overall > NOISE / 4 else np.zeros(3)
-        if np.linalg.norm(turn) > 3e-4:
-            moved = self._sphere.turned(before, turn)
+        turn = np.zeros(3)
+        found = self._turn(before, grey) if overall > NOISE / 4 else turn
+        if np.linalg.norm(found) > 3e-4:
+            moved = self._sphere.turned(before, found)
             # A rotation that explains next to nothing is none.
             if float((np.abs(grey - moved) * self._area).sum()) < 0.95 * overall:
-                change = _forgiving(grey, moved)
-            else:
-                turn = np.zeros(3)
-        else:
-            turn = np.zeros(3)
+                change, turn = _forgiving(grey, moved), found
         return Change(self._pooled(np.maximum(change - NOISE, 0)), overall, turn)
 
     def _pooled(self, pixels: Array) -> Array:

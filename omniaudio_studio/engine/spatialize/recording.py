@@ -66,6 +66,7 @@ def sound_frames(
         If its sound cannot be read.
     """
     from omniaudio_studio.media.audio import iter_audio
+    from omniaudio_studio.media.recording import middle_and_side
 
     own = recording == Path(info.path)
     source = info if own else recording
@@ -75,10 +76,11 @@ def sound_frames(
     for block in iter_audio(source, rate, start, frames / frame_rate):
         if cancel is not None:
             cancel.check()
-        stereo = block.shape[0] == 2
+        middle, side = middle_and_side(block)
+        stereo = side is not None
         if analysis is None:
             analysis = BandAnalysis(rate, edges, frame_rate, window, 2 if stereo else 1)
-        piece = analysis.push(_middle_and_side(block))
+        piece = analysis.push(middle if side is None else np.stack([middle, side]))
         given += len(piece)
         if len(piece):
             yield _heard(piece, stereo)
@@ -115,13 +117,6 @@ class FrameReader:
             pan = np.concatenate([self._taken[1][-again:], pan])
         self._taken = energy, pan
         return energy, pan
-
-
-def _middle_and_side(block: Array) -> Array:
-    """W, and (L - R) / 2 where there are two channels."""
-    if block.shape[0] == 2:
-        return np.stack([(block[0] + block[1]) / 2, (block[0] - block[1]) / 2])
-    return block.mean(axis=0, keepdims=True)
 
 
 def _heard(piece: BandFrames, stereo: bool) -> SoundFrames:
