@@ -166,6 +166,22 @@ def as_rows(value: Any) -> Any:
     return tuple(tuple(row) if isinstance(row, list) else row for row in value)
 
 
+def check_direction(name: str, azimuth: Any, elevation: Any) -> None:
+    """Refuse what is no azimuth (-360 to 360) and elevation (-90 to 90), degrees."""
+    check_number(f"{name} azimuth", azimuth, minimum=-360.0, maximum=360.0, unit=" degrees")
+    check_number(f"{name} elevation", elevation, minimum=-90.0, maximum=90.0, unit=" degrees")
+
+
+def given_parts(
+    kind: Any, values: Mapping[str, Any], name: str, part: str, of: str = ""
+) -> tuple[Any, ...]:
+    """The list ``name`` of a request, each ``part`` of it read by ``kind.from_dict``; else ()."""
+    data = values.get(name, ())
+    if isinstance(data, str) or not isinstance(data, Sequence):
+        raise OptionError(f"{name} must be a list{of}, found {described(data)}")
+    return tuple(kind.from_dict(item, f"{part} {number}") for number, item in enumerate(data, 1))
+
+
 def given_fields(kind: type, data: Any, label: str, needed: Sequence[str]) -> dict[str, Any]:
     """A request's fields by name, none unknown and none of the ``needed`` ones missing."""
     if not isinstance(data, Mapping):
@@ -186,9 +202,7 @@ def check_camera(projection: str, hfov: Any, camera: Any) -> None:
         check_number("hfov", hfov, minimum=1.0, maximum=179.0, unit=" degrees")
     if camera is not None:
         check_rows("camera", (camera,), ("azimuth", "elevation"))
-        azimuth, elevation = camera
-        check_number("camera azimuth", azimuth, minimum=-360.0, maximum=360.0, unit=" degrees")
-        check_number("camera elevation", elevation, minimum=-90.0, maximum=90.0, unit=" degrees")
+        check_direction("camera", *camera)
     if projection == "flat" and hfov is None:
         raise OptionError(
             "a flat picture needs its horizontal field of view in degrees; give hfov (90 for many "

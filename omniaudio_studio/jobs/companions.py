@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +13,7 @@ from omniaudio_studio.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     from omniaudio_studio.foa.binaural_track import HeadTrack
+    from omniaudio_studio.media.probe import ClipInfo
 
 
 def check_companions(deliverables: Collection[str]) -> None:
@@ -51,6 +53,40 @@ def write_binaural(
     with FoaReader(wav, "ambix") as reader:
         filters = default_filters(reader.rate)
         render_reader(reader, binaural, filters, track, progress=progress, cancel=cancel)
+
+
+def write_overlay(
+    info: ClipInfo,
+    wav: Path,
+    overlay: Path,
+    *,
+    start: float,
+    yaw: float,
+    progress: Callable[[Any], None] | None = None,
+    cancel: Cancel | None = None,
+) -> None:
+    """Draw the energy of an AmbiX WAV over its clip.
+
+    Parameters
+    ----------
+    start
+        Seconds of the clip at the WAV's first sample.
+    yaw
+        Degrees: what of the clip is the WAV's front. The picture keeps its own front, and the sound
+        is turned back.
+    """
+    from omniaudio_studio.delivery import overlay as drawing
+
+    drawing.write_overlay(
+        info,
+        wav,
+        overlay,
+        start=start,
+        yaw=math.radians(yaw),
+        convention="ambix",
+        progress=progress,
+        cancel=cancel,
+    )
 
 
 def write_plot(wav: Path, plot: Path, cancel: Cancel | None = None) -> None:

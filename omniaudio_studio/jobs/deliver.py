@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -17,7 +16,12 @@ from omniaudio_studio.engine.cancel import CancelToken
 from omniaudio_studio.engine.progress import Progress
 from omniaudio_studio.errors import OptionError
 from omniaudio_studio.files import file_sha256
-from omniaudio_studio.jobs.companions import check_companions, write_binaural, write_plot
+from omniaudio_studio.jobs.companions import (
+    check_companions,
+    write_binaural,
+    write_overlay,
+    write_plot,
+)
 from omniaudio_studio.jobs.deliver_request import DeliverRequest
 from omniaudio_studio.jobs.delivery_sidecar import Redelivery, describe_delivery, input_files
 from omniaudio_studio.jobs.outputs import TakeFiles, single_files
@@ -122,7 +126,15 @@ class _Job:
             gain, peak = self._write_sound(samples, blocks)
         wav = path(files.wav)
         if clip is not None and files.overlay is not None:
-            self._write_overlay(clip, wav, path(files.overlay))
+            write_overlay(
+                clip,
+                wav,
+                path(files.overlay),
+                start=request.clip_start + request.start,
+                yaw=request.yaw,
+                progress=self.progress,
+                cancel=self.cancel,
+            )
         if files.binaural is not None:
             write_binaural(
                 wav, path(files.binaural), self._head(), progress=self.progress, cancel=self.cancel
@@ -248,21 +260,6 @@ class _Job:
                 f"its peak is {peak:.2f}, above full scale, where players clip; set a loudness"
             )
         return gain, peak if subtype == "float32" else min(peak, 1.0)
-
-    def _write_overlay(self, clip: ClipInfo, wav: Path, overlay: Path) -> None:
-        from omniaudio_studio.delivery.overlay import write_overlay
-
-        write_overlay(
-            clip,
-            wav,
-            overlay,
-            start=self.request.clip_start + self.request.start,
-            # The picture keeps its own front: the sound is turned back.
-            yaw=math.radians(self.request.yaw),
-            convention="ambix",
-            progress=self.progress,
-            cancel=self.cancel,
-        )
 
     def _head(self) -> Any:
         """Where the head looks, from the WAV's first sample on, as `TrackRenderer` takes it."""

@@ -9,10 +9,9 @@ field's axes (x front, y left, z up), degrees for angles, hertz for rates.
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -32,8 +31,9 @@ from omniaudio_studio.jobs.checks import (
     check_wav,
     described,
     given_fields,
-    plain,
+    given_parts,
 )
+from omniaudio_studio.jobs.plain_data import JsonRequest, PlainData
 from omniaudio_studio.jobs.request import (
     DELIVERABLES,
     MAX_RATE,
@@ -57,7 +57,7 @@ Point = tuple[float, ...]
 
 
 @dataclass(frozen=True)
-class PlacedSource:
+class PlacedSource(PlainData):
     """A sound of its own, put somewhere around the listener and moved along a path.
 
     Between two points its direction follows the great circle at constant speed, the short way;
@@ -157,10 +157,6 @@ class PlacedSource:
                     f"{MAX_DELAYED:.0f} m: bring it nearer, or leave delay out"
                 )
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data, ready for JSON; paths as text."""
-        return {field.name: plain(getattr(self, field.name)) for field in fields(self)}
-
     @classmethod
     def from_dict(cls, data: Any, label: str = "source") -> PlacedSource:
         """Read and validate one source; unknown fields and wrong kinds raise OptionError."""
@@ -170,7 +166,7 @@ class PlacedSource:
 
 
 @dataclass(frozen=True)
-class DeliverRequest:
+class DeliverRequest(JsonRequest):
     """A part of a sound field, with placed sounds added, as the files that leave.
 
     Where nothing is to be done to it (the field's own rate, no sources, no loudness, float32) the
@@ -314,10 +310,6 @@ class DeliverRequest:
                 'clip and the deliverable "overlay" belong together; give both or neither'
             )
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data, ready for JSON; paths as text."""
-        return {field.name: plain(getattr(self, field.name)) for field in fields(self)}
-
     @classmethod
     def from_dict(cls, data: Any) -> DeliverRequest:
         """Read and validate plain data as :meth:`as_dict` gives it.
@@ -331,24 +323,5 @@ class DeliverRequest:
             # Said before unknown fields: a newer version is why they are unknown.
             check_version(data.get("schema_version"), SCHEMA_VERSION)
         values = given_fields(cls, data, "the request", needed=("field", "output"))
-        sources = values.get("sources", ())
-        if isinstance(sources, str) or not isinstance(sources, Sequence):
-            raise OptionError(f"sources must be a list, found {described(sources)}")
-        values["sources"] = tuple(
-            PlacedSource.from_dict(item, f"source {number}")
-            for number, item in enumerate(sources, 1)
-        )
+        values["sources"] = given_parts(PlacedSource, values, "sources", "source")
         return cls(**values).validate()
-
-    def to_json(self) -> str:
-        """One line of JSON."""
-        return json.dumps(self.as_dict(), ensure_ascii=False, allow_nan=False)
-
-    @classmethod
-    def from_json(cls, text: str) -> DeliverRequest:
-        """Read and validate what :meth:`to_json` wrote; raises OptionError."""
-        try:
-            data = json.loads(text)
-        except ValueError as error:
-            raise OptionError(f"the request is not JSON: {error}") from error
-        return cls.from_dict(data)

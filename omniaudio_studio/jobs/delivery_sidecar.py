@@ -10,7 +10,7 @@ from typing import Any
 from omniaudio_studio.errors import OptionError
 from omniaudio_studio.jobs.deliver_request import DeliverRequest
 from omniaudio_studio.jobs.result import DeliverResult
-from omniaudio_studio.jobs.sidecar import load_sidecar, software
+from omniaudio_studio.jobs.sidecar import load_sidecar, software, where_now
 
 SCHEMA_VERSION = 1
 KIND = "omniaudio-delivery"
@@ -105,15 +105,13 @@ def redelivery(sidecar: Path, *, output: Path | None = None, overwrite: bool = F
     data = load_sidecar(sidecar, KIND, SCHEMA_VERSION, "delivered")
     request = DeliverRequest.from_dict(data.get("request"))
 
-    def found(path: Path) -> Path:
-        beside = sidecar.parent / path.name
-        return beside if not path.exists() and beside.exists() else path
-
     request = replace(
         request,
-        field=None if request.field is None else found(request.field),
-        clip=None if request.clip is None else found(request.clip),
-        sources=tuple(replace(source, file=found(source.file)) for source in request.sources),
+        field=None if request.field is None else where_now(request.field, sidecar),
+        clip=None if request.clip is None else where_now(request.clip, sidecar),
+        sources=tuple(
+            replace(source, file=where_now(source.file, sidecar)) for source in request.sources
+        ),
         output=sidecar.with_suffix(".wav") if output is None else output,
         overwrite=overwrite,
     ).validate()

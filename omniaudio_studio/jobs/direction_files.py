@@ -12,7 +12,13 @@ from typing import Any
 
 from omniaudio_studio.errors import MissingFileError, OptionError
 from omniaudio_studio.files import is_there, reason, written_whole
-from omniaudio_studio.jobs.checks import check_number, check_time, described, refuse_unknown
+from omniaudio_studio.jobs.checks import (
+    check_direction,
+    check_number,
+    check_time,
+    described,
+    refuse_unknown,
+)
 from omniaudio_studio.jobs.spatialize_request import MAX_SOURCES, POINT, DirectedSource, Point
 
 COLUMNS = (*POINT, "source")
@@ -169,8 +175,7 @@ def _point(where: str, values: Mapping[str, Any]) -> Point:
     """A checked point: what is wrong is said with its line."""
     time, azimuth, elevation, gain = (values[name] for name in POINT)
     check_time(f"{where}:", time)
-    check_number(f"{where}: azimuth", azimuth, minimum=-360.0, maximum=360.0, unit=" degrees")
-    check_number(f"{where}: elevation", elevation, minimum=-90.0, maximum=90.0, unit=" degrees")
+    check_direction(f"{where}:", azimuth, elevation)
     check_number(f"{where}: gain", gain, minimum=0.0, maximum=1.0)
     return (time, azimuth, elevation, gain)
 

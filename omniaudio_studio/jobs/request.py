@@ -8,8 +8,7 @@ Units: seconds from the clip's first video frame, degrees for angles, hertz for 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,6 +18,7 @@ from omniaudio_studio.jobs.checks import (
     check_camera,
     check_choice,
     check_deliverables,
+    check_direction,
     check_flag,
     check_integer,
     check_number,
@@ -27,9 +27,10 @@ from omniaudio_studio.jobs.checks import (
     check_wav,
     described,
     given_fields,
-    plain,
+    given_parts,
     refuse_unknown,
 )
+from omniaudio_studio.jobs.plain_data import JsonRequest, PlainData
 
 SCHEMA_VERSION = 1
 
@@ -51,7 +52,7 @@ MAX_DUCK = 60.0  # dB
 
 
 @dataclass(frozen=True)
-class Segment:
+class Segment(PlainData):
     """One shot of the clip. It lasts until the next segment starts, or the clip ends.
 
     What lies before the first segment is a shot of its own with the request's values.
@@ -76,10 +77,6 @@ class Segment:
         if self.seed is not None:
             check_integer(f"{label} seed", self.seed, 0, MAX_SEED)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data, ready for JSON."""
-        return {"start": self.start, "cfg": self.cfg, "seed": self.seed}
-
     @classmethod
     def from_dict(cls, data: Any, label: str = "shot") -> Segment:
         """Read one segment; unknown fields and wrong kinds raise OptionError."""
@@ -96,7 +93,7 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Hint:
+class Hint(PlainData):
     """A direction that the generated field is pulled to for a while.
 
     Parameters
@@ -119,17 +116,8 @@ class Hint:
         """Check every value; raises OptionError with one line."""
         check_number(f"{label} start", self.start, minimum=0.0, unit=" s")
         check_number(f"{label} end", self.end, above=self.start, unit=" s")
-        check_number(
-            f"{label} azimuth", self.azimuth, minimum=-360.0, maximum=360.0, unit=" degrees"
-        )
-        check_number(
-            f"{label} elevation", self.elevation, minimum=-90.0, maximum=90.0, unit=" degrees"
-        )
+        check_direction(label, self.azimuth, self.elevation)
         check_number(f"{label} strength", self.strength, minimum=0.0, maximum=1.0)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data, ready for JSON."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @classmethod
     def from_dict(cls, data: Any, label: str = "hint") -> Hint:
@@ -142,7 +130,7 @@ class Hint:
 
 
 @dataclass(frozen=True)
-class GenerateRequest:
+class GenerateRequest(JsonRequest):
     """Everything that decides what is generated, and where it goes.
 
     ``None`` stands for the bundle's default (``cfg``, ``steps``, ``feature_rate``), the rest of the
@@ -370,10 +358,6 @@ class GenerateRequest:
             return self.output
         return self.output.with_name(f"{self.output.stem}-take{index + 1}{self.output.suffix}")
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data, ready for JSON; paths as text."""
-        return {field.name: plain(getattr(self, field.name)) for field in fields(self)}
-
     @classmethod
     def from_dict(cls, data: Any) -> GenerateRequest:
         """Read and validate plain data as :meth:`as_dict` gives it.
@@ -392,32 +376,9 @@ class GenerateRequest:
             if name not in data:
                 raise OptionError(f"the request has no {name}")
         values = dict(data)
-        segments = values.get("segments", ())
-        if isinstance(segments, str) or not isinstance(segments, Sequence):
-            raise OptionError(f"segments must be a list of shots, found {described(segments)}")
-        values["segments"] = tuple(
-            Segment.from_dict(item, f"shot {number}") for number, item in enumerate(segments, 1)
-        )
-        hints = values.get("hints", ())
-        if isinstance(hints, str) or not isinstance(hints, Sequence):
-            raise OptionError(f"hints must be a list, found {described(hints)}")
-        values["hints"] = tuple(
-            Hint.from_dict(item, f"hint {number}") for number, item in enumerate(hints, 1)
-        )
+        values["segments"] = given_parts(Segment, values, "segments", "shot", " of shots")
+        values["hints"] = given_parts(Hint, values, "hints", "hint")
         return cls(**values).validate()
-
-    def to_json(self) -> str:
-        """One line of JSON."""
-        return json.dumps(self.as_dict(), ensure_ascii=False, allow_nan=False)
-
-    @classmethod
-    def from_json(cls, text: str) -> GenerateRequest:
-        """Read and validate what :meth:`to_json` wrote; raises OptionError."""
-        try:
-            data = json.loads(text)
-        except ValueError as error:
-            raise OptionError(f"the request is not JSON: {error}") from error
-        return cls.from_dict(data)
 
 
 def _shifted(seed: int, index: int) -> int:

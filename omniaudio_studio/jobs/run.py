@@ -17,7 +17,12 @@ from omniaudio_studio.engine.plan import GenerationSettings, range_samples
 from omniaudio_studio.engine.progress import Progress
 from omniaudio_studio.errors import BundleError, MediaError
 from omniaudio_studio.files import check_output, file_sha256
-from omniaudio_studio.jobs.companions import check_companions, write_binaural, write_plot
+from omniaudio_studio.jobs.companions import (
+    check_companions,
+    write_binaural,
+    write_overlay,
+    write_plot,
+)
 from omniaudio_studio.jobs.hinting import hints_outside, pulled_field
 from omniaudio_studio.jobs.mixing import Recording
 from omniaudio_studio.jobs.outputs import TakeFiles, take_files
@@ -414,16 +419,12 @@ class _Job:
     def _write_overlay(self, info: ClipInfo, files: TakeFiles) -> None:
         if files.overlay is None:
             return
-        from omniaudio_studio.delivery.overlay import write_overlay
-
         write_overlay(
             info,
             self.staging.path(files.wav),
             self.staging.path(files.overlay),
             start=self.request.start,
-            # The picture keeps its own front: the sound is turned back.
-            yaw=math.radians(self.request.yaw),
-            convention="ambix",
+            yaw=self.request.yaw,
             progress=self.progress,
             cancel=self.cancel,
         )

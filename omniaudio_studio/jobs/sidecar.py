@@ -195,10 +195,7 @@ def reproduction(
     data = load_sidecar(sidecar, KIND, SCHEMA_VERSION, "generated")
     request = GenerateRequest.from_dict(data.get("request"))
     if clip is None:
-        clip = request.clip
-        beside = sidecar.parent / request.clip.name
-        if not clip.exists() and beside.exists():
-            clip = beside
+        clip = where_now(request.clip, sidecar)
     if output is None:
         output = sidecar.with_suffix(".wav")
     request = replace(
@@ -230,6 +227,12 @@ def _fronts(resolved: Any) -> Fronts | None:
         return tuple((float(since), math.radians(front)) for since, front in resolved.get("fronts"))
     except (AttributeError, TypeError, ValueError):
         return None
+
+
+def where_now(path: Path, sidecar: Path) -> Path:
+    """A file that a sidecar names: where it was, else beside the sidecar if it is there."""
+    beside = sidecar.parent / path.name
+    return beside if not path.exists() and beside.exists() else path
 
 
 def load_sidecar(sidecar: Path, kind: str, version: int, made: str) -> dict[str, Any]:

@@ -16,7 +16,12 @@ from omniaudio_studio.engine.plan import range_samples
 from omniaudio_studio.engine.progress import Progress
 from omniaudio_studio.errors import BundleError, MediaError
 from omniaudio_studio.files import file_sha256
-from omniaudio_studio.jobs.companions import check_companions, write_binaural, write_plot
+from omniaudio_studio.jobs.companions import (
+    check_companions,
+    write_binaural,
+    write_overlay,
+    write_plot,
+)
 from omniaudio_studio.jobs.found_sources import found_sources, given_sources
 from omniaudio_studio.jobs.outputs import TakeFiles, single_files
 from omniaudio_studio.jobs.result import FoundSource, SpatializeResult
@@ -151,7 +156,15 @@ class _Job:
         peak = self._write_sound(recording, part, found)
         wav = path(files.wav)
         if files.overlay is not None:
-            self._write_overlay(info, wav, path(files.overlay))
+            write_overlay(
+                info,
+                wav,
+                path(files.overlay),
+                start=request.start,
+                yaw=request.yaw,
+                progress=self.progress,
+                cancel=self.cancel,
+            )
         if files.binaural is not None:
             write_binaural(wav, path(files.binaural), progress=self.progress, cancel=self.cancel)
         if files.plot is not None:
@@ -334,19 +347,4 @@ class _Job:
                 first=part.first,
                 cancel=self.cancel,
             )
-        )
-
-    def _write_overlay(self, info: ClipInfo, wav: Path, overlay: Path) -> None:
-        from omniaudio_studio.delivery.overlay import write_overlay
-
-        write_overlay(
-            info,
-            wav,
-            overlay,
-            start=self.request.start,
-            # The picture keeps its own front: the sound is turned back.
-            yaw=math.radians(self.request.yaw),
-            convention="ambix",
-            progress=self.progress,
-            cancel=self.cancel,
         )

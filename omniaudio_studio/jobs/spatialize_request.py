@@ -10,10 +10,9 @@ the front, left = +90; elevation upwards), hertz for rates.
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,6 +23,7 @@ from omniaudio_studio.jobs.checks import (
     check_camera,
     check_choice,
     check_deliverables,
+    check_direction,
     check_flag,
     check_integer,
     check_number,
@@ -34,8 +34,9 @@ from omniaudio_studio.jobs.checks import (
     check_wav,
     described,
     given_fields,
-    plain,
+    given_parts,
 )
+from omniaudio_studio.jobs.plain_data import JsonRequest, PlainData
 from omniaudio_studio.jobs.request import (
     DELIVERABLES,
     DEVICES,
@@ -59,7 +60,7 @@ Point = tuple[float, ...]
 
 
 @dataclass(frozen=True)
-class DirectedSource:
+class DirectedSource(PlainData):
     """Where a part of the recording comes from, over time.
 
     Between two points its direction follows the great circle at constant speed, the short way, and
@@ -112,15 +113,8 @@ class DirectedSource:
                     "the points in order"
                 )
             before = time
-            check_number(f"{here} azimuth", azimuth, minimum=-360.0, maximum=360.0, unit=" degrees")
-            check_number(
-                f"{here} elevation", elevation, minimum=-90.0, maximum=90.0, unit=" degrees"
-            )
+            check_direction(here, azimuth, elevation)
             check_number(f"{here} gain", gain, minimum=0.0, maximum=1.0)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data, ready for JSON; paths as text."""
-        return {field.name: plain(getattr(self, field.name)) for field in fields(self)}
 
     @classmethod
     def from_dict(cls, data: Any, label: str = "source") -> DirectedSource:
@@ -131,7 +125,7 @@ class DirectedSource:
 
 
 @dataclass(frozen=True)
-class SpatializeRequest:
+class SpatializeRequest(JsonRequest):
     """A recording, where it comes from, and the files to be made of it.
 
     W of the result is the recording, sample for sample at its level (the mean of a stereo
@@ -267,10 +261,6 @@ class SpatializeRequest:
                 )
             source.validate(f"source {number}")
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data, ready for JSON; paths as text."""
-        return {field.name: plain(getattr(self, field.name)) for field in fields(self)}
-
     @classmethod
     def from_dict(cls, data: Any) -> SpatializeRequest:
         """Read and validate plain data as :meth:`as_dict` gives it.
@@ -284,24 +274,5 @@ class SpatializeRequest:
             # Said before unknown fields: a newer version is why they are unknown.
             check_version(data.get("schema_version"), SCHEMA_VERSION)
         values = given_fields(cls, data, "the request", needed=("clip", "output"))
-        sources = values.get("sources", ())
-        if isinstance(sources, str) or not isinstance(sources, Sequence):
-            raise OptionError(f"sources must be a list, found {described(sources)}")
-        values["sources"] = tuple(
-            DirectedSource.from_dict(item, f"source {number}")
-            for number, item in enumerate(sources, 1)
-        )
+        values["sources"] = given_parts(DirectedSource, values, "sources", "source")
         return cls(**values).validate()
-
-    def to_json(self) -> str:
-        """One line of JSON."""
-        return json.dumps(self.as_dict(), ensure_ascii=False, allow_nan=False)
-
-    @classmethod
-    def from_json(cls, text: str) -> SpatializeRequest:
-        """Read and validate what :meth:`to_json` wrote; raises OptionError."""
-        try:
-            data = json.loads(text)
-        except ValueError as error:
-            raise OptionError(f"the request is not JSON: {error}") from error
-        return cls.from_dict(data)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from omniaudio_studio.errors import OptionError
 from omniaudio_studio.jobs.result import SpatializeResult
-from omniaudio_studio.jobs.sidecar import load_sidecar, software
+from omniaudio_studio.jobs.sidecar import load_sidecar, software, where_now
 from omniaudio_studio.jobs.spatialize_request import SpatializeRequest
 
 if TYPE_CHECKING:
@@ -155,16 +155,12 @@ def respatialization(
     data = load_sidecar(sidecar, KIND, SCHEMA_VERSION, "spatialized")
     request = SpatializeRequest.from_dict(data.get("request"))
 
-    def found(path: Path) -> Path:
-        beside = sidecar.parent / path.name
-        return beside if not path.exists() and beside.exists() else path
-
     request = replace(
         request,
-        clip=found(request.clip),
-        audio=None if request.audio is None else found(request.audio),
+        clip=where_now(request.clip, sidecar),
+        audio=None if request.audio is None else where_now(request.audio, sidecar),
         sources=tuple(
-            source if source.file is None else replace(source, file=found(source.file))
+            source if source.file is None else replace(source, file=where_now(source.file, sidecar))
             for source in request.sources
         ),
         output=sidecar.with_suffix(".wav") if output is None else output,
