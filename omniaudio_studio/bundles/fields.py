@@ -51,6 +51,10 @@ class Fields:
         """Names of the object's fields."""
         return [str(key) for key in self._data]
 
+    def raw(self, name: str) -> Any:
+        """A value as it was parsed; None where it is absent."""
+        return self._data.get(name)
+
     def text(self, name: str, default: str | None = None, *, empty: bool = False) -> str:
         """A string; not empty unless ``empty`` is true."""
         value = self._data.get(name, default)
