@@ -36,6 +36,7 @@ _ANEW = ((3, 3), (1, 3), (0, 2))
 _ON = ((1, 1), (0, 2))
 _NEXT = 0.05  # radians by which a turn may differ from the one before it
 _SETTLED = 3e-3  # radians: a last step below it, and the turn is the right one
+_RIDGE = 1e-6 * np.eye(3)  # keeps a picture without any slope from having no solution
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Sphere:
         vectors = angles_to_vector(azimuth[None, :], elevation[:, None])
         self.vectors = vectors.astype(np.float32)  # (3, rows, columns)
         self.area = np.repeat(np.cos(elevation)[:, None], columns, axis=1).astype(np.float32)
+        self._root = np.sqrt(self.area).ravel()
         # What a picture's slopes to the left and up are as a gradient g in space; d x g is what a
         # rotation changes (the rows of the least-squares problem).
         east = np.stack(
@@ -76,45 +78,47 @@ class Sphere:
         north = np.cross(vectors, east, axis=0)
         left = np.cross(vectors, east / np.maximum(np.cos(elevation), 0.05)[:, None], axis=0)
         up = np.cross(vectors, north, axis=0)
-        scale = columns / (4 * np.pi)  # central differences, in radians
-        self._left = (scale * left).reshape(3, -1).astype(np.float32)
-        self._up = (scale * up).reshape(3, -1).astype(np.float32)
+        scale = -columns / (4 * np.pi)  # central differences, in radians
+        self._left = (scale * left).astype(np.float32)
+        self._up = (scale * up).astype(np.float32)
 
     def turned(self, picture: Array, turn: NDArray[np.float64]) -> Array:
         """The picture (rows, columns) with its world rotated by ``turn``."""
         import cv2
 
-        matrix = _rotation(-turn).astype(np.float32)
-        came_from = matrix @ self.vectors.reshape(3, -1)
-        azimuth = np.arctan2(came_from[1], came_from[0]).reshape(self.rows, self.columns)
-        elevation = np.arcsin(np.clip(came_from[2], -1, 1)).reshape(azimuth.shape)
-        # One column more on either side, so that the seam is none.
-        u = (np.pi - azimuth) / (2 * np.pi) * self.columns + 0.5
-        v = (np.pi / 2 - elevation) / np.pi * self.rows - 0.5
+        matrix = cv2.Rodrigues(-np.asarray(turn, np.float64))[0].astype(np.float32)
+        x, y, z = (matrix @ self.vectors.reshape(3, -1)).reshape(3, self.rows, self.columns)
+        # Many times faster than NumPy's arctan2, and within 0.01 degrees of it. One column more on
+        # either side, so that the seam is none.
+        u = cv2.phase(-x, y) * np.float32(self.columns / (2 * np.pi)) + np.float32(0.5)
+        v = cv2.phase(z, cv2.magnitude(x, y)) * np.float32(self.rows / np.pi) - np.float32(0.5)
         wide = np.concatenate([picture[:, -1:], picture, picture[:, :1]], axis=1)
         found = cv2.remap(wide, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(found, np.float32)
 
     def step(self, first: Array, second: Array) -> NDArray[Any]:
         """The small rotation that explains best how ``second`` differs from ``first``."""
+        size = first.size
         middle = (first + second) / 2
-        across = np.empty_like(middle)
-        across[:, 1:-1] = middle[:, :-2] - middle[:, 2:]
-        across[:, 0], across[:, -1] = middle[:, -1] - middle[:, 1], middle[:, -2] - middle[:, 0]
+        wide = np.concatenate([middle[:, -1:], middle, middle[:, :1]], axis=1)
+        across = wide[:, :-2] - wide[:, 2:]
         up = np.zeros_like(middle)
-        up[1:-1] = middle[:-2] - middle[2:]
-        # I_t - I_(t-1) = -grad I . (w x d) = -w . (d x grad I).
-        design = -(self._left * across.ravel() + self._up * up.ravel())
-        change, area = (second - first).ravel(), self.area.ravel()
-        weight = area
+        np.subtract(middle[:-2], middle[2:], out=up[1:-1])
+        # I_t - I_(t-1) = -grad I . (w x d) = -w . (d x grad I): three rows, and what they explain.
+        problem = np.empty((4, *middle.shape), np.float32)
+        np.multiply(self._left, across, out=problem[:3])
+        problem[:3] += self._up * up
+        np.subtract(second, first, out=problem[3])
+        problem = problem.reshape(4, size)
+        root = self._root
         solution: NDArray[Any] = np.zeros(3)
         for _ in range(2):
-            weighted = design * weight
-            normal = weighted @ design.T + 1e-6 * np.eye(3)
-            solution = np.linalg.solve(normal, weighted @ change)
-            rest = np.abs(change - solution.astype(np.float32) @ design)
-            scale = 1.5 * float(rest.mean()) + 1e-3
-            weight = area * np.minimum(1.0, scale / np.maximum(rest, 1e-6))
+            weighted = problem * root
+            products = weighted @ weighted.T
+            solution = np.linalg.solve(products[:3, :3] + _RIDGE, products[:3, 3])
+            rest = np.abs(problem[3] - solution.astype(np.float32) @ problem[:3])
+            scale = 1.5 * float(rest.sum()) / size + 1e-3
+            root = self._root * np.sqrt(scale / np.maximum(rest, scale))
         return solution
 
 
@@ -193,19 +197,12 @@ class MotionMeter:
         return turn, length
 
 
-def _rotation(turn: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rodrigues' formula: the matrix of a rotation vector."""
-    angle = float(np.linalg.norm(turn))
-    if angle < 1e-12:
-        return np.eye(3)
-    x, y, z = turn / angle
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
-
-
 def _halved(picture: Array) -> Array:
+    import cv2
+
     rows, columns = picture.shape
-    return np.asarray(picture.reshape(rows // 2, 2, columns // 2, 2).mean(axis=(1, 3)), np.float32)
+    small = cv2.resize(picture, (columns // 2, rows // 2), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.float32)
 
 
 def _blurred(picture: Array, radius: int) -> Array:
