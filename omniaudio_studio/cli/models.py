@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from omniaudio_studio.cli import importing
 from omniaudio_studio.cli.output import print_json, print_pairs
 
 if TYPE_CHECKING:
     from omniaudio_studio.bundles.discovery import Found
 
-app = typer.Typer(help="Model bundles: list, info, verify.", no_args_is_help=True)
+app = typer.Typer(help="Model bundles: list, info, verify, check, import.", no_args_is_help=True)
+app.add_typer(importing.app, name="import")
 
 
 @app.command("list")
@@ -81,6 +83,7 @@ def info(
             ("sample rate", f"{manifest.sample_rate} Hz"),
             ("latent", f"{manifest.latent.channels} channels at {manifest.latent.rate:g} Hz"),
             ("views", views),
+            ("vision", "in the bundle" if manifest.sees else "none: give --features FILE.npz"),
             ("pictures", f"{manifest.features.rate:g} a second"),
             ("sampler", f"CFG {manifest.sampler.cfg:g}, {manifest.sampler.steps} steps"),
             ("precision", manifest.precision),

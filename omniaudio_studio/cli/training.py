@@ -64,7 +64,7 @@ def train(
     as_json: Annotated[bool, typer.Option("--json", help="What was written, as JSON.")] = False,
 ) -> None:
     """Train the stages of a model. Ctrl-C saves; the same command goes on where it stopped."""
-    _need_torch()
+    need_torch()
     from omniaudio_studio.training.train import STAGES, Material, train_stage
 
     if bundle is not None and "spatializer" not in stages:
@@ -173,7 +173,7 @@ def export(
             raise OptionError(
                 f"{', '.join(told)}: with --onto all of this is the bundle's own; leave it out"
             )
-        _need_torch()
+        need_torch()
         from omniaudio_studio.training.train import export_onto
 
         manifest, checks = export_onto(
@@ -184,7 +184,7 @@ def export(
             raise OptionError(
                 "--licence is missing: give the SPDX identifier of the weights' licence"
             )
-        _need_torch()
+        need_torch()
         from omniaudio_studio.training.train import export_run
 
         manifest, checks = export_run(
@@ -218,7 +218,8 @@ def _folder_of(bundle: str) -> Path:
     return find_bundle(bundle).folder
 
 
-def _need_torch() -> None:
+def need_torch() -> None:
+    """MissingDependencyError where the extra "train" is not installed."""
     for module in ("torch", "onnx", "onnxscript"):
         if importlib.util.find_spec(module) is None:
             raise MissingDependencyError(

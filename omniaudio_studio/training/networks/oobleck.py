@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 DILATIONS = (1, 3, 9)
 
@@ -118,10 +119,7 @@ class DecoderBlock(nn.Module):
 
 
 class OobleckEncoder(nn.Module):
-    """``audio`` ``[B, 4, N]`` -> ``mean`` and ``scale`` ``[B, C, N / hop]``.
-
-    The standard deviation of a latent is softplus(scale) + 1e-4.
-    """
+    """``audio`` ``[B, 4, N]`` -> mean and standard deviation of latents, ``[B, C, N / hop]``."""
 
     def __init__(self, config: OobleckConfig) -> None:
         super().__init__()
@@ -141,7 +139,7 @@ class OobleckEncoder(nn.Module):
         first = self.layers[0]
         assert isinstance(first, nn.Conv1d)
         mean, scale = self.layers(audio.to(first.weight.dtype)).float().chunk(2, dim=1)
-        return mean, scale
+        return mean, functional.softplus(scale) + 1e-4
 
 
 class OobleckDecoder(nn.Module):

@@ -154,8 +154,8 @@ def half(module: nn.Module) -> nn.Module:
 
     Networks take and give 32 bits all the same.
     """
+    kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.ConvTranspose1d)
     for name, child in module.named_modules():
-        if isinstance(child, nn.Linear | nn.Conv1d | nn.Conv2d | nn.ConvTranspose1d):
-            if not name.startswith("time."):
-                child.half()
+        if isinstance(child, kinds) and not name.startswith("time."):
+            child.half()
     return module

@@ -1,0 +1,216 @@
+"""Released networks as a bundle: one graph at a time, each checked against torch."""
+
+from __future__ import annotations
+
+import datetime
+import gc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from omniaudio_studio import __version__
+from omniaudio_studio.bundles.manifest import Manifest, write_manifest
+from omniaudio_studio.training.export import (
+    GraphCheck,
+    GraphPart,
+    check_graph,
+    export_graph,
+    outputs_of,
+)
+from omniaudio_studio.training.importers.checkpoint import Released
+from omniaudio_studio.training.importers.hub import CHECKPOINT, TOWER
+from omniaudio_studio.training.networks.clip import ImageTower
+from omniaudio_studio.training.networks.released_dit import half
+
+PRECISIONS = ("fp32", "fp16")
+FEATURE_RATE = 8.0
+CFG, STEPS = 5.0, 24  # as in the paper; the released script has a guidance scale of 3
+DECODER_CHUNK = 64
+OVERLAP = 32  # latents that consecutive windows share: 1.5 s
+
+#: Largest difference to torch in 32 bits, by the output's standard deviation.
+_TOLERANCE = {"fp32": 1e-3, "fp16": 0.1}
+
+#: Weights beyond this go into a file of their own: a file of ONNX holds 2 GB at most.
+_BESIDE = 1 << 30
+
+# CLIP's own mean and deviation of RGB (its published preprocessing).
+_NORMALISED = {
+    "mean": [0.48145466, 0.4578275, 0.40821073],
+    "std": [0.26862954, 0.26130258, 0.27577711],
+}
+
+
+def graph_bytes(module: nn.Module, precision: str) -> int:
+    """About how large a module's graph will be."""
+    return sum(value.numel() for value in module.parameters()) * (4 if precision == "fp32" else 2)
+
+
+def parts_of(released: Released, tower: ImageTower | None) -> Iterator[GraphPart]:
+    """The graphs of the bundle, each with random inputs to export and check it on.
+
+    Checks are on fewer latents than a window has: the same code at a third of the time.
+    """
+    config, vae = released.setup.dit, released.setup.vae
+    generator = torch.Generator().manual_seed(1)
+
+    def random(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator)
+
+    if tower is not None:
+        size = tower.config.image
+        frames = {"frames": random(2, 3, size, size)}
+        yield GraphPart("vision", tower, frames, ["features"], {"frames": {0: "N"}}, 0.0)
+    features = {name: random(2, 9, config.features) for name in ("equirect", "front")}
+    axes = {name: {0: "B", 1: "frames"} for name in features}
+    yield GraphPart("conditioner", released.conditioner, features, ["local", "global_"], axes, 0.0)
+    length = 64
+    yield GraphPart(
+        "dit",
+        released.dit,
+        {
+            "x": random(2, config.channels, length),
+            "t": torch.rand(2, generator=generator),
+            "local": random(2, length, config.width),
+            "global_": random(2, config.width),
+        },
+        ["v"],
+        {"x": {0: "B", 2: "T"}, "t": {0: "B"}, "local": {0: "B", 1: "T"}, "global_": {0: "B"}},
+        0.0,
+    )
+    yield GraphPart(
+        "vae_decoder",
+        released.vae.decoder,
+        {"z": random(1, vae.latent, 12)},
+        ["audio"],
+        {"z": {2: "T"}},
+        0.0,
+    )
+    yield GraphPart(
+        "vae_encoder",
+        released.vae.encoder,
+        {"audio": 0.1 * random(1, vae.audio, 8 * vae.hop)},
+        ["mean", "scale"],
+        {"audio": {2: f"{vae.hop}*latents"}},
+        0.0,
+    )
+
+
+def convert(
+    released: Released,
+    tower: ImageTower | None,
+    out: Path,
+    *,
+    name: str,
+    precision: str,
+    command: str,
+    say: Callable[[str], None],
+    advance: Callable[[str, int, int], None],
+) -> tuple[Manifest, list[GraphCheck]]:
+    """Write a bundle into the empty folder ``out``.
+
+    Parameters
+    ----------
+    tower
+        None for a bundle that takes given features.
+    precision
+        "fp32", or "fp16": weights and arithmetic in 16 bits, but for the conditioner, norms, the
+        time embedding and Snake; inputs and outputs stay in 32. The networks are changed by it.
+    advance
+        Told the graph that comes next, how many are done, and of how many.
+
+    Raises
+    ------
+    BundleError
+        If a graph does not agree with torch in 32 bits.
+    """
+    checks: list[GraphCheck] = []
+    names: list[str] = []
+    total = 5 if tower is not None else 4
+    for part in parts_of(released, tower):
+        advance(part.name, len(names), total)
+        path = out / f"{part.name}.onnx"
+        expected = outputs_of(part.module, part.example)
+        # The conditioner runs once a window: nothing is to be had there.
+        halved = precision == "fp16" and part.name != "conditioner"
+        module = half(part.module) if halved else part.module
+        beside = graph_bytes(module, precision) > _BESIDE
+        export_graph(module, part.example, part.outputs, part.axes, path, beside=beside)
+        gc.collect()  # the exporter's program holds weights in cycles
+        found = check_graph(expected, part.example, part.outputs, path, _TOLERANCE[precision])
+        for check in found:
+            say(
+                f"{check.graph}.{check.output}: largest difference to torch "
+                f"{check.difference:.2g} (standard deviation {check.spread:.2g})"
+            )
+        checks += found
+        names.append(part.name)
+        # What is written is not needed any more.
+        part.module.to("meta")
+    advance("done", total, total)
+    manifest = write_manifest(out, _description(released, tower, name, precision, command, names))
+    return manifest, checks
+
+
+def _description(
+    released: Released,
+    tower: ImageTower | None,
+    name: str,
+    precision: str,
+    command: str,
+    graphs: list[str],
+) -> dict[str, Any]:
+    setup, vae = released.setup, released.setup.vae
+    size = 224 if tower is None else tower.config.image
+    view = {"width": size, "height": size, **_NORMALISED}
+    view["graph"] = None if tower is None else "vision"
+    licences = [CHECKPOINT] if tower is None else [CHECKPOINT, TOWER]
+    return {
+        "name": name,
+        "title": "OmniAudio" if tower is not None else "OmniAudio without vision",
+        "version": "1",
+        "licence": {
+            "id": " AND ".join(item.licence for item in licences),
+            "name": " and ".join(f"{item.licence} ({item.name})" for item in licences),
+            "commercial": all(item.commercial for item in licences),
+            "notice": "Weights of OmniAudio (arXiv 2504.14906), "
+            f"{CHECKPOINT.licence} by the card of {CHECKPOINT.name}"
+            + (f"; vision tower {TOWER.name}, {TOWER.licence}" if tower is not None else ""),
+        },
+        "demonstration": False,
+        "provenance": {
+            "data": ["Sphere360 and the other sounds that arXiv 2504.14906 names"],
+            "command": command,
+            "created": datetime.date.today().isoformat(),
+            "software": f"omniaudio-studio {__version__}",
+        },
+        "sample_rate": setup.sample_rate,
+        "latent": {
+            "rate": setup.sample_rate / vae.hop,
+            "hop": vae.hop,
+            "channels": vae.latent,
+        },
+        "window": {"length": setup.window, "overlap": min(OVERLAP, setup.window // 4)},
+        "views": [
+            {"name": "equirect", "kind": "equirect", "fit": "pad-square", **view},
+            {
+                "name": "front",
+                "kind": "perspective",
+                "fov": 120.0,
+                "rule": "released-120",
+                **view,
+            },
+        ],
+        "features": {"rate": FEATURE_RATE, "resampling": "spline-aligned"},
+        "sampler": {"cfg": CFG, "steps": STEPS, "schedule": "linear"},
+        "guidance": {"drop": ["local"], "rescale": 0.0},
+        "channel_order": "WYZX",
+        "decoder": {"context": vae.decoder_context, "chunk": DECODER_CHUNK},
+        "precision": "fp32"
+        if precision == "fp32"
+        else "fp16, fp32 in norms, time embedding and Snake",
+        "graphs": {graph: f"{graph}.onnx" for graph in graphs},
+    }
