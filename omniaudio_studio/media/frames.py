@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -126,7 +126,7 @@ def iter_views(
     front: float | Sequence[float] | np.ndarray = 0.0,
     cancel: Cancel | None = None,
     on_warning: Callable[[str], None] | None = None,
-) -> Iterator[dict[str, np.ndarray]]:
+) -> Generator[dict[str, np.ndarray], None, None]:
     """Views of a clip at given times, in one decode pass and flat memory.
 
     Parameters

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from omniaudio_studio.engine.cancel import CancelToken
 from omniaudio_studio.engine.progress import Progress
+from omniaudio_studio.engine.spatialize.ahead import ahead
 from omniaudio_studio.engine.spatialize.evidence import BANDS, EDGES, Judge
 from omniaudio_studio.engine.spatialize.found import MIN_CONFIDENCE, Found
 from omniaudio_studio.engine.spatialize.joining import SourceJoiner
@@ -73,30 +74,35 @@ def find_automatic(
     Found
         Where nothing fits, shares of 0, a low confidence and a warning that says so.
     """
+    from omniaudio_studio.media.frames import iter_views
+
     frames = max(1, math.ceil(duration * RATE - 1e-6))
-    meter = Meter(progress, duration)
-    judge = Judge(max_sources)
-    joiner = SourceJoiner(max_sources, BANDS)
     warnings: list[str] = []
-    sound = FrameReader(
-        sound_frames(
-            info,
-            recording,
-            start=start,
-            frames=frames,
-            frame_rate=RATE,
-            edges=EDGES,
-            window=WINDOW,
-            cancel=cancel,
-        )
-    )
+    # One picture more than there are intervals; the clip's last one repeats.
+    moments = start + np.arange(frames + 1) / RATE
+    views = iter_views(info, moments, [_VIEW], cancel=cancel, on_warning=warnings.append)
     certain, weights = 0.0, 1e-12
-    for cells, begins_shot in _sections(info, start, frames, cancel, meter, warnings.append):
-        energy, pan = sound.take(len(cells))
-        judged = judge.judge(cells, energy, pan, None if begins_shot else joiner.ends)
-        joiner.add(judged, begins_shot=begins_shot)
-        certain += judged.overall * judged.weight
-        weights += judged.weight
+    with ahead(views) as pictures:
+        judge = Judge(max_sources)
+        joiner = SourceJoiner(max_sources, BANDS)
+        sound = FrameReader(
+            sound_frames(
+                info,
+                recording,
+                start=start,
+                frames=frames,
+                frame_rate=RATE,
+                edges=EDGES,
+                window=WINDOW,
+                cancel=cancel,
+            )
+        )
+        for cells, begins_shot in _sections(pictures, Meter(progress, duration)):
+            energy, pan = sound.take(len(cells))
+            judged = judge.judge(cells, energy, pan, None if begins_shot else joiner.ends)
+            joiner.add(judged, begins_shot=begins_shot)
+            certain += judged.overall * judged.weight
+            weights += judged.weight
     times = start + (np.arange(frames, dtype=np.float64) + 0.5) / RATE
     placement = joiner.placement(times, EDGES)
     confidence = certain / weights
@@ -116,26 +122,15 @@ def find_automatic(
 
 
 def _sections(
-    info: ClipInfo,
-    start: float,
-    frames: int,
-    cancel: CancelToken | None,
-    meter: Meter,
-    on_warning: Callable[[str], None],
+    pictures: Iterator[dict[str, NDArray[np.uint8]]], meter: Meter
 ) -> Iterator[tuple[Array, bool]]:
     """Motion (T, cells) of stretches of shots, each with whether it begins a shot."""
-    from omniaudio_studio.media.frames import iter_views
-
-    # One more than there are intervals; the clip's last picture repeats.
-    times = start + np.arange(frames + 1) / RATE
     motion = MotionMeter()
     cells: list[Array] = []
     begins_shot, usual = True, 0.0
-    for number, pictures in enumerate(
-        iter_views(info, times, [_VIEW], cancel=cancel, on_warning=on_warning)
-    ):
+    for number, views in enumerate(pictures):
         meter.at(number / RATE)
-        change = motion(pictures[_VIEW.name])
+        change = motion(views[_VIEW.name])
         if change is None:
             continue
         cut = change.overall > max(CUT, 4 * usual) and len(cells) > 0
