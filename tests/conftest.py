@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.small_clip import make_small_clip
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_seen_is_kept() -> Iterator[None]:
+    """No test is served by another one's look at a clip; those about the cache switch it on."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMNIAUDIO_FEATURE_CACHE", "0")
+        yield
 
 
 @pytest.fixture(scope="session")

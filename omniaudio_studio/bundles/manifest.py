@@ -71,16 +71,23 @@ class Manifest:
         """Trained length in seconds."""
         return self.window.length * self.latent.hop / self.sample_rate
 
+    @property
+    def sees(self) -> bool:
+        """Whether every view has a graph; else the features of a clip have to be given."""
+        return all(view.graph is not None for view in self.views)
+
+    @property
+    def vision_graphs(self) -> tuple[str, ...]:
+        """Keys of the graphs that look at pictures, each once."""
+        return tuple(dict.fromkeys(view.graph for view in self.views if view.graph is not None))
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data in the order of the file."""
         data: dict[str, Any] = {"schema": self.schema}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if field.name == "views":
-                value = [
-                    {**dataclasses.asdict(item.view), "graph": item.graph} for item in self.views
-                ]
-                value = [{k: _plain(v) for k, v in item.items() if v is not None} for item in value]
+                value = [_view_dict(item) for item in self.views]
             elif field.name == "files":
                 value = {name: dataclasses.asdict(entry) for name, entry in value.items()}
             elif dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -202,8 +209,7 @@ class Manifest:
         for name in names:
             if names.count(name) > 1:
                 fields.fail("views", "views of different names", name)
-        required = dict.fromkeys([*GRAPHS, *(view.graph for view in self.views)])
-        for key in required:
+        for key in (*GRAPHS, *self.vision_graphs):
             if key not in self.graphs:
                 fields.fail(f"graphs.{key}", "the name of an ONNX file", None)
         self._check_spatializer(fields)
@@ -223,6 +229,9 @@ class Manifest:
         if self.spatializer.view not in spheres:
             expected = " or ".join(spheres) or "a view, but none is of kind equirect"
             fields.fail(f"{SPATIALIZER}.view", expected, self.spatializer.view)
+        blind = [view.name for view in self.views if view.graph is None]
+        if self.spatializer.view in blind:
+            fields.fail(f"{SPATIALIZER}.view", "a view with a graph", self.spatializer.view)
 
 
 def _plain(value: Any) -> Any:
@@ -256,7 +265,15 @@ def _view(item: Fields) -> BundleView:
         )
     except OptionError as error:  # the view's own rules, told as the bundle's fault
         raise BundleError(f"{item.where}: {error}; {REPAIR}") from error
-    return BundleView(view=view, graph=item.text("graph", "vision"))
+    # null says that there is none; a manifest that says nothing means the usual one.
+    none = "graph" not in item and "graph" in item.keys()  # noqa: SIM118
+    return BundleView(view=view, graph=None if none else item.text("graph", "vision"))
+
+
+def _view_dict(item: BundleView) -> dict[str, Any]:
+    """A view as it is in the file."""
+    view = {k: _plain(v) for k, v in dataclasses.asdict(item.view).items() if v is not None}
+    return {**view, "graph": item.graph}
 
 
 def _spatializer(fields: Fields) -> SpatializerPart | None:

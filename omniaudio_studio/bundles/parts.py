@@ -46,10 +46,13 @@ class WindowSize:
 
 @dataclass(frozen=True)
 class BundleView:
-    """A picture the model sees, and the key of the graph that turns it into features."""
+    """A picture the model sees, and the key of the graph that turns it into features.
+
+    ``graph`` is None where the bundle has none for it: its features have to be given.
+    """
 
     view: View
-    graph: str = "vision"
+    graph: str | None = "vision"
 
     @property
     def name(self) -> str:

@@ -15,6 +15,7 @@ from omniaudio_studio import __version__
 from omniaudio_studio.cli import (
     batch,
     binaural,
+    cache,
     deliver,
     demo,
     doctor,
@@ -72,6 +73,7 @@ app.command("probe")(inspect.probe)
 app.command("measure")(inspect.measure)
 app.command("binaural")(binaural.binaural)
 app.command("doctor")(doctor.doctor)
+app.command("cache")(cache.cache)
 app.add_typer(models.app, name="models")
 app.add_typer(scenes.app, name="scenes")
 app.add_typer(evaluate.app, name="evaluate")

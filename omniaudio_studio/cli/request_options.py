@@ -86,7 +86,24 @@ Takes = Annotated[
     int | None, typer.Option(help="Results with seeds SEED, SEED+1, ...: OUT-take2.wav ...")
 ]
 Device = Annotated[str | None, typer.Option(help=f"Where it runs: {_or(DEVICES)}.")]
-FeatureRate = Annotated[float | None, typer.Option(help="Pictures per second that the model sees.")]
+FeatureRate = Annotated[
+    float | None,
+    typer.Option(
+        "--feature-fps",
+        "--feature-rate",
+        help="Pictures per second that the model sees (the bundle's own). Fewer are looked at "
+        "faster, and what happens in between is not seen; more cost time and show the model a "
+        "pace that it was not trained on.",
+    ),
+]
+Features = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.npz",
+        help="Features of CLIP's pictures, an array for each view of the bundle, in place of a "
+        "look at it; a bundle without a vision graph needs them.",
+    ),
+]
 Overlay = Annotated[
     bool, typer.Option("--overlay", help="Also OUT.overlay.mp4: the energy over the picture.")
 ]

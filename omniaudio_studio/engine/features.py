@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,13 +14,13 @@ from omniaudio_studio.media.frames import iter_views, sample_times
 from omniaudio_studio.panorama.views import normalise
 
 if TYPE_CHECKING:
+    from omniaudio_studio.engine.feature_store import ClipFeatures
     from omniaudio_studio.media.probe import ClipInfo
 
 Array = NDArray[np.float32]
 Vision = Callable[[str, Array], Array]  # (graph key, frames (N, 3, H, W)) -> features (N, ...)
 
 BATCH = 8
-_OBJECT = 256  # bytes of an array's own, roughly
 _TICKS = 1_000_000  # frame times are told apart to the microsecond
 
 
@@ -46,56 +44,18 @@ def window_times(
     return times if limit is None else np.minimum(times, max(start, limit))
 
 
-class FeatureCache:
-    """Features of whole earlier runs, so that a new seed does not look at the clip again.
-
-    A run is remembered as a whole: what it gives again is bit for bit what it was.
-
-    Parameters
-    ----------
-    max_bytes
-        The most that is kept; the least recently used run goes first.
-    """
-
-    def __init__(self, max_bytes: int = 64 << 20) -> None:
-        self._max_bytes = max_bytes
-        self._runs: OrderedDict[object, list[dict[str, Array]]] = OrderedDict()
-        self._bytes: dict[object, int] = {}
-
-    @property
-    def max_bytes(self) -> int:
-        """Budget in bytes."""
-        return self._max_bytes
-
-    def get(self, key: object) -> list[dict[str, Array]] | None:
-        """The features of every frame of a run, in order, or None."""
-        if key in self._runs:
-            self._runs.move_to_end(key)
-        return self._runs.get(key)
-
-    def put(self, key: object, frames: list[dict[str, Array]], size: int) -> None:
-        """Remember a run of ``size`` bytes."""
-        if size > self._max_bytes:
-            return
-        self._runs[key] = frames
-        self._bytes[key] = size
-        while sum(self._bytes.values()) > self._max_bytes:
-            old, _ = self._runs.popitem(last=False)
-            del self._bytes[old]
-
-
 def stream_features(
     info: ClipInfo,
     windows: Sequence[NDArray[np.float64]],
     views: Sequence[BundleView],
     vision: Vision,
     *,
-    cache: FeatureCache | None = None,
+    kept: ClipFeatures | None = None,
     fronts: Sequence[float] | None = None,
     cancel: CancelToken | None = None,
     advance: Callable[[int], None] | None = None,
     on_warning: Callable[[str], None] | None = None,
-) -> Iterator[dict[str, Array]]:
+) -> Generator[dict[str, Array], None, None]:
     """Features of each window, in order.
 
     The frame times of all windows are merged into one ascending list and decoded in one pass.
@@ -111,8 +71,9 @@ def stream_features(
         What the bundle looks at.
     vision
         Runs a vision graph on a batch of always the same size.
-    cache
-        Where features of whole runs are kept; None for nowhere.
+    kept
+        Features of earlier runs: what is known is not looked at again, what is new is added. None
+        keeps nothing.
     fronts
         Azimuth in radians that is each window's front; windows whose times overlap have one. All
         look straight ahead where None.
@@ -134,37 +95,52 @@ def stream_features(
     begun = np.searchsorted([own[0] for own in ticks], merged, side="right") - 1
     front = np.zeros(len(ticks)) if fronts is None else np.asarray(fronts, dtype=np.float64)
     front = front[begun]
-    key = _run_key(info, merged, front, views)
-    known = cache.get(key) if cache is not None else None
-    source = (
-        iter(known)
-        if known is not None
-        else _look(info, merged / _TICKS, front, views, vision, cancel, on_warning)
-    )
+    moments = list(zip(merged.tolist(), front.tolist(), strict=True))
+    known = kept.known(views, moments) if kept is not None else None
+    keeper = kept.keeper(views) if kept is not None else None
+    new = np.array([known is None or moment not in known for moment in moments])
+
+    def warn(line: str) -> None:
+        # Whoever looks again is to be told again.
+        if keeper is not None:
+            keeper.discard()
+        if on_warning is not None:
+            on_warning(line)
+
+    source = _look(info, merged[new] / _TICKS, front[new], views, vision, cancel, warn)
     held: dict[int, dict[str, Array]] = {}
-    seen: list[dict[str, Array]] | None = [] if known is None and cache is not None else None
-    size = 0
     position = 0
-    for index, own in enumerate(ticks):
-        last = int(own[-1])
-        while position < len(merged) and merged[position] <= last:
-            features = next(source)
-            held[int(merged[position])] = features
-            position += 1
-            if advance is not None:
-                advance(1)
-            if seen is not None and cache is not None:
-                if not seen or features is not seen[-1]:
-                    size += sum(value.nbytes + _OBJECT for value in features.values())
-                seen.append(features)
-                if size > cache.max_bytes:
-                    seen = None
-        yield {view.name: np.stack([held[int(tick)][view.name] for tick in own]) for view in views}
-        if index + 1 < len(ticks):
-            keep = int(ticks[index + 1][0])
-            held = {tick: value for tick, value in held.items() if tick >= keep}
-    if seen is not None and cache is not None:
-        cache.put(key, seen, size)
+    try:
+        for index, own in enumerate(ticks):
+            last = int(own[-1])
+            while position < len(merged) and merged[position] <= last:
+                moment = moments[position]
+                if known is not None and not new[position]:
+                    features = known[moment]
+                else:
+                    features = next(source)
+                    if keeper is not None:
+                        keeper.add(moment, features)
+                held[moment[0]] = features
+                position += 1
+                if advance is not None:
+                    advance(1)
+            if keeper is not None:
+                keeper.pause()
+            yield {
+                view.name: np.stack([held[int(tick)][view.name] for tick in own]) for view in views
+            }
+            if index + 1 < len(ticks):
+                keep = int(ticks[index + 1][0])
+                held = {tick: value for tick, value in held.items() if tick >= keep}
+        # Let the look end, so that it can tell of damage.
+        for _ in source:
+            pass
+        if keeper is not None:
+            keeper.finish()
+    finally:
+        if known is not None:
+            known.close()
 
 
 def _look(
@@ -210,26 +186,8 @@ def _run_batch(
         batch = np.stack([picture[view.name] for picture in pictures])
         if len(batch) < BATCH:
             batch = np.concatenate([batch, np.repeat(batch[-1:], BATCH - len(batch), axis=0)])
+        assert view.graph is not None
         features = vision(view.graph, normalise(batch, view.view))
         for result, row in zip(results, features, strict=False):
             result[view.name] = row.copy()
     return results
-
-
-def _run_key(
-    info: ClipInfo,
-    ticks: NDArray[np.int64],
-    front: NDArray[np.float64],
-    views: Sequence[BundleView],
-) -> tuple[object, ...]:
-    """What the features of a run depend on, besides the bundle."""
-    state = Path(info.path).stat()
-    return (
-        str(Path(info.path).resolve()),
-        state.st_size,
-        state.st_mtime_ns,
-        repr(info),
-        ticks.tobytes(),
-        front.tobytes(),
-        tuple(views),
-    )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Generator as Stream
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,9 @@ from omniaudio_studio.engine.cancel import CancelToken
 from omniaudio_studio.engine.devices import ProviderChoice, choose_provider
 from omniaudio_studio.engine.encoding import Surroundings, encode
 from omniaudio_studio.engine.execution import Execution, Take, shaped
-from omniaudio_studio.engine.features import FeatureCache, stream_features
+from omniaudio_studio.engine.feature_store import kept_features
+from omniaudio_studio.engine.features import stream_features
+from omniaudio_studio.engine.given_features import GivenFeatures, check_given
 from omniaudio_studio.engine.joining import Joiner, Sink
 from omniaudio_studio.engine.plan import (
     GenerationSettings,
@@ -85,7 +89,6 @@ class Generator:
         self.bundle = bundle
         self.provider = choose_provider(device)
         self._sessions: dict[str, Session] = {}
-        self._cache = FeatureCache()
 
     @property
     def sample_rate(self) -> int:
@@ -100,8 +103,8 @@ class Generator:
         """Samples that each take will have."""
         return self.plan(info, settings).samples
 
-    def load(self, cancel: CancelToken | None = None) -> None:
-        """Load the graphs that are not loaded yet.
+    def load(self, cancel: CancelToken | None = None, *, vision: bool = True) -> None:
+        """Load the graphs that are not loaded yet; without ``vision`` all but those that look.
 
         Raises
         ------
@@ -110,9 +113,9 @@ class Generator:
         """
         manifest = self.bundle.manifest
         names = [view.name for view in manifest.views]
-        ports: dict[str, tuple[Sequence[str], Sequence[str]]] = {
-            view.graph: (["frames"], ["features"]) for view in manifest.views
-        }
+        ports: dict[str, tuple[Sequence[str], Sequence[str]]] = {}
+        for graph in manifest.vision_graphs if vision else ():
+            ports[graph] = (["frames"], ["features"])
         ports["conditioner"] = (names, ["local", "global_"])
         ports["dit"] = (["x", "t", "local", "global_"], ["v"])
         ports["vae_decoder"] = (["z"], ["audio"])
@@ -159,9 +162,8 @@ class Generator:
         return encode(run, foa, manifest.channel_order)
 
     def close(self) -> None:
-        """Free the graphs and the features kept; the next use loads them again."""
+        """Free the graphs; the next use loads them again."""
         self._sessions.clear()
-        self._cache = FeatureCache()
 
     def generate(
         self,
@@ -171,6 +173,9 @@ class Generator:
         progress: Callable[[Progress], None] | None = None,
         cancel: CancelToken | None = None,
         around: Surroundings | None = None,
+        *,
+        clip_sha256: Callable[[], str] | None = None,
+        given: GivenFeatures | None = None,
     ) -> GenerationResult:
         """Generate every take, as streams.
 
@@ -189,6 +194,11 @@ class Generator:
             Stops the work, inside a running graph too.
         around
             What the range's two ends are held to, so that the sound goes on from what is there.
+        clip_sha256
+            Gives the clip's SHA-256, waiting for it if need be: features are kept on disk by it
+            (`engine.feature_store`), and none are kept where it is None.
+        given
+            Features of the clip: nothing is looked at.
 
         Raises
         ------
@@ -198,6 +208,7 @@ class Generator:
             If ``cancel`` said so. The sinks have received a part by then.
         """
         begun = time.monotonic()
+        check_given(self.bundle.manifest, given is not None)
         plan = self.plan(info, settings)
         if len(sinks) != plan.takes:
             raise OptionError(f"expected a sink for each of {plan.takes} takes, found {len(sinks)}")
@@ -211,26 +222,43 @@ class Generator:
             progress,
         )
         meter.start()
-        self.load(cancel)
+        self.load(cancel, vision=False)
         warnings: list[str] = []
         run = Execution(self._sessions, self.bundle, plan, meter, cancel, around)
         takes = [Take(index, Joiner(sink), run.decoder()) for index, sink in enumerate(sinks)]
-        features = stream_features(
-            info,
-            plan.window_times,
-            self.bundle.manifest.views,
-            run.vision,
-            cache=self._cache,
-            fronts=plan.window_fronts,
-            cancel=cancel,
-            advance=lambda count: meter.advance("frames", count),
-            on_warning=warnings.append,
-        )
-        for shot in plan.shots:
-            run.shot(shot, takes, features)
-        # Let the stream end, so that it can keep what it has seen.
-        for _ in features:
-            pass
+
+        def look(graph: str, frames: Array) -> Array:
+            self.load(cancel)  # not before there is something to be looked at
+            return run.vision(graph, frames)
+
+        def seen(count: int) -> None:
+            meter.advance("frames", count)
+
+        features: Stream[Mapping[str, Array], None, None]
+        if given is not None:
+            given.check_shapes(self._sessions["conditioner"].inputs)
+            features = given.windows(plan.window_times, seen)
+        else:
+            kept = None
+            if clip_sha256 is not None:
+                kept = kept_features(info, self.bundle, self.provider, clip_sha256)
+            features = stream_features(
+                info,
+                plan.window_times,
+                self.bundle.manifest.views,
+                look,
+                kept=kept,
+                fronts=plan.window_fronts,
+                cancel=cancel,
+                advance=seen,
+                on_warning=warnings.append,
+            )
+        with closing(features):
+            for shot in plan.shots:
+                run.shot(shot, takes, features)
+            # Let the stream end, so that it can keep what it has seen and tell of damage.
+            for _ in features:
+                pass
         return GenerationResult(
             samples=plan.samples,
             sample_rate=self.sample_rate,

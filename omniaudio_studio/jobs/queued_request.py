@@ -44,6 +44,7 @@ def with_absolute_paths(request: QueuedRequest) -> QueuedRequest:
         output=request.output.absolute(),
         base_take=_absolute(request.base_take),
         mix_field=_absolute(request.mix_field),
+        features=_absolute(request.features),
     )
 
 

@@ -165,6 +165,10 @@ class GenerateRequest(JsonRequest):
         Degrees, positive left: what is at this azimuth becomes the front of the sound-only file.
     feature_rate
         Pictures per second that the vision graph sees.
+    features
+        An ``.npz`` with the features of the clip's pictures, an array for each view of the bundle
+        (see `engine.given_features`): the clip is not looked at. For bundles without a vision
+        graph, and for others too.
     device
         "auto", "cpu", "cuda", "directml" or "coreml".
     rate, subtype
@@ -210,6 +214,7 @@ class GenerateRequest(JsonRequest):
     base_range: tuple[float, float] | None = None
     yaw: float = 0.0
     feature_rate: float | None = None
+    features: Path | None = None
     device: str = "auto"
     rate: int = 48_000
     subtype: str = "float32"
@@ -226,7 +231,7 @@ class GenerateRequest(JsonRequest):
 
     def __post_init__(self) -> None:
         # Front ends hand over strings and lists; inside they are always paths and tuples.
-        for name in ("clip", "output", "base_take", "mix_field"):
+        for name in ("clip", "output", "base_take", "mix_field", "features"):
             value = getattr(self, name)
             if isinstance(value, str):
                 object.__setattr__(self, name, Path(value))
@@ -276,6 +281,13 @@ class GenerateRequest(JsonRequest):
         check_number("yaw", self.yaw, minimum=-360.0, maximum=360.0, unit=" degrees")
         if self.feature_rate is not None:
             check_number("feature rate", self.feature_rate, above=0.0, maximum=MAX_FEATURE_RATE)
+        if self.features is not None:
+            check_path("features", self.features)
+            if isinstance(self.front, str) or (self.front or 0.0) % 360:
+                raise OptionError(
+                    "features were made of views that look straight ahead; leave front out, or "
+                    "leave features out"
+                )
         check_choice("device", self.device, DEVICES)
         check_integer("rate", self.rate, MIN_RATE, MAX_RATE)
         check_choice("subtype", self.subtype, SUBTYPES)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from omniaudio_studio.engine.cancel import CancelToken
 from omniaudio_studio.engine.front import with_front
+from omniaudio_studio.engine.given_features import GivenFeatures, check_given, load_features
 from omniaudio_studio.engine.plan import GenerationSettings, range_samples
 from omniaudio_studio.engine.progress import Progress
 from omniaudio_studio.errors import BundleError, MediaError
@@ -164,6 +165,9 @@ def run_request(
     if request.mix_field is not None:
         require_file(request.mix_field, "the field to mix in")
         inputs.append(request.mix_field)
+    if request.features is not None:
+        require_file(request.features, "the features")
+        inputs.append(request.features)
     check_distinct(finals, inputs)
     stop_hashing = CancelToken()
     cancel.on_cancel(stop_hashing.cancel)
@@ -221,15 +225,23 @@ class _Job:
         if generator is None:
             generator = open_generator(request)
         self.cancel.check()
+        # What cannot be seen is told before anything large is loaded.
+        check_given(generator.bundle.manifest, request.features is not None)
+        given, features_sha256 = None, None
+        if request.features is not None:
+            given = load_features(request.features, generator.bundle.manifest)
+            features_sha256 = file_sha256(request.features, self.cancel)
         if expected is not None:
-            self._check_expected(expected, generator, hashing)
+            self._check_expected(expected, generator, hashing, features_sha256)
         reroll = None
         if request.base_take is not None:
             treatment = None if expected is None else expected.base_treatment
             reroll = plan_reroll(request, info, samples, generator.bundle.manifest, treatment)
             self.warnings += reroll.warnings
         settings = self._settings(info, generator, expected)
-        gains = self._write_sound(info, samples, generator, settings, reroll, recording)
+        gains = self._write_sound(
+            info, samples, generator, settings, reroll, recording, hashing.result, given
+        )
         sound_seconds = time.monotonic() - begun
         for files in self.files:
             self._write_overlay(info, files)
@@ -278,6 +290,7 @@ class _Job:
                 base_treatment=None if reroll is None else reroll.take.treatment,
                 field=field,
                 fronts=settings.fronts,
+                features_sha256=features_sha256,
             )
             write_sidecar(self.staging.path(take.sidecar), data)
         return result
@@ -315,7 +328,11 @@ class _Job:
         )
 
     def _check_expected(
-        self, expected: Reproduction, generator: Generator, hashing: Future[str]
+        self,
+        expected: Reproduction,
+        generator: Generator,
+        hashing: Future[str],
+        features_sha256: str | None,
     ) -> None:
         """Refuse to reproduce from another clip or bundle: it would be another sound."""
         if generator.bundle.sha256 != expected.bundle_sha256:
@@ -328,6 +345,11 @@ class _Job:
             raise MediaError(
                 f"{base} is not the earlier take that {expected.source} kept (its hash differs); "
                 "put the right one back, or generate without --from"
+            )
+        if features_sha256 != expected.features_sha256:
+            raise MediaError(
+                f"{self.request.features} does not hold the features that {expected.source} was "
+                "made with (its hash differs); put the right ones back, or generate without --from"
             )
         if hashing.result() != expected.clip_sha256:
             raise MediaError(
@@ -343,6 +365,8 @@ class _Job:
         settings: GenerationSettings,
         reroll: Reroll | None,
         recording: Recording,
+        clip_sha256: Callable[[], str],
+        given: GivenFeatures | None,
     ) -> list[float]:
         """Write every take's WAV; returns the gain of each in decibels."""
         request = self.request
@@ -376,7 +400,16 @@ class _Job:
                 )
                 for index, files in enumerate(self.files)
             ]
-            made = generator.generate(info, settings, writers, self.progress, self.cancel, around)
+            made = generator.generate(
+                info,
+                settings,
+                writers,
+                self.progress,
+                self.cancel,
+                around,
+                clip_sha256=clip_sha256,
+                given=given,
+            )
             self.warnings += made.warnings
             for writer in writers:
                 writer.finish()

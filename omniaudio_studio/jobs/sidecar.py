@@ -38,7 +38,7 @@ class Reproduction:
     ``provider`` is what the sound was made on: another one may round differently.
     ``base_treatment`` is what had been done to the earlier take, ``field`` what the camera's own
     sound was mixed in from, ``fronts`` where the model's views looked (as in
-    `engine.plan.GenerationSettings`).
+    `engine.plan.GenerationSettings`), ``features_sha256`` the file of given features.
     """
 
     request: GenerateRequest
@@ -51,6 +51,7 @@ class Reproduction:
     base_treatment: Treatment | None = None
     field: MixedField | None = None
     fronts: Fronts | None = None
+    features_sha256: str | None = None
 
 
 def describe(
@@ -64,6 +65,7 @@ def describe(
     base_treatment: Treatment | None = None,
     field: MixedField | None = None,
     fronts: Fronts = (),
+    features_sha256: str | None = None,
 ) -> dict[str, Any]:
     """The sidecar of one take as plain data.
 
@@ -79,6 +81,8 @@ def describe(
         What the camera's own sound was mixed in from, where that was a field.
     fronts
         Second and azimuth, in radians, where the model's views looked elsewhere than ahead.
+    features_sha256
+        Of the file of given features, where there is one.
     """
     manifest = bundle.manifest
     base = None
@@ -97,7 +101,11 @@ def describe(
         bundle=str(bundle.path.absolute()) if Path(request.bundle).exists() else request.bundle,
         base_take=None if request.base_take is None else request.base_take.absolute(),
         mix_field=None if request.mix_field is None else request.mix_field.absolute(),
+        features=None if request.features is None else request.features.absolute(),
     )
+    features = None
+    if request.features is not None:
+        features = {"name": request.features.name, "sha256": features_sha256}
     return {
         "kind": KIND,
         "schema_version": SCHEMA_VERSION,
@@ -122,6 +130,8 @@ def describe(
         "base": base,
         # The camera's own sound, and how it lay in the clip when it was mixed in.
         "mix_field": None if field is None else field.as_dict(),
+        # What the model was given in place of a look at the clip.
+        "features": features,
         "bundle": {
             "name": manifest.name,
             "title": manifest.title,
@@ -201,7 +211,7 @@ def reproduction(
     request = replace(
         request, clip=clip, output=output, overwrite=overwrite, **dict(changes or {})
     ).validate()
-    base = data.get("base")
+    base, features = data.get("base"), data.get("features")
     try:
         return Reproduction(
             request=request,
@@ -214,6 +224,7 @@ def reproduction(
             base_treatment=None if base is None else Treatment.from_dict(base.get("treatment")),
             field=MixedField.from_dict(data.get("mix_field")),
             fronts=_fronts(data.get("resolved")),
+            features_sha256=None if features is None else str(features["sha256"]),
         )
     except (KeyError, TypeError) as error:
         raise OptionError(

@@ -152,7 +152,7 @@ class _Job:
             self.bundle = find_bundle(request.bundle)
         if expected is not None:
             self._check_expected(expected, hashing.result())
-        found = self._find(info, recording, part)
+        found = self._find(info, recording, part, lambda: hashing.result()[0])
         peak = self._write_sound(recording, part, found)
         wav = path(files.wav)
         if files.overlay is not None:
@@ -242,7 +242,9 @@ class _Job:
                 "with (its hash differs); find the old one, or spatialize without --from"
             )
 
-    def _find(self, info: ClipInfo, recording: Recording, part: _Range) -> Found | None:
+    def _find(
+        self, info: ClipInfo, recording: Recording, part: _Range, clip_sha256: Callable[[], str]
+    ) -> Found | None:
         """Where the recording comes from; None where that is given."""
         from omniaudio_studio.media.recording import RecordingPart
 
@@ -263,6 +265,7 @@ class _Job:
                 max_sources=request.max_sources,
                 progress=self.progress,
                 cancel=self.cancel,
+                clip_sha256=clip_sha256,
             )
         else:
             from omniaudio_studio.engine.spatialize.automatic import find_automatic

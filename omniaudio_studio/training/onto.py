@@ -93,7 +93,7 @@ def _check_vision(spatializing: Spatializing, bundle: Path, manifest: Manifest) 
     note = spatializing.note
     view = next((item for item in manifest.views if item.name == note.view), None)
     digest = ""
-    if view is not None:
+    if view is not None and view.graph is not None:
         path = inside(bundle, manifest.graphs[view.graph], str(bundle), f"graphs.{view.graph}")
         digest = sha256_of(path)
     if digest != note.sha256:

@@ -116,6 +116,8 @@ def bundle_vision(folder: Path, threads: int | None = None) -> PanoramaVision:
             f"and unpadded; it has {seen}; a spatializer needs a bundle like the starter"
         )
     key = whole[0].graph
+    if key is None:
+        raise BundleError(f"the bundle {manifest.name!r} has no vision graph to look with")
     path = inside(folder, manifest.graphs[key], str(folder), f"graphs.{key}")
     if not path.is_file():
         raise BundleError(f"{folder}: the graph {key!r} is missing; get the bundle again")

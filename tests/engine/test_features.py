@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 
 from omniaudio_studio.bundles.bundle import Bundle
 from omniaudio_studio.engine import features as module
-from omniaudio_studio.engine.features import BATCH, FeatureCache, stream_features, window_times
+from omniaudio_studio.engine.features import BATCH, stream_features, window_times
 from omniaudio_studio.media.frames import iter_views
 from omniaudio_studio.media.probe import ClipInfo, probe
 from omniaudio_studio.panorama.views import normalise
@@ -91,58 +90,6 @@ def test_progress_counts_every_frame(bundle: Bundle, clip: ClipInfo) -> None:
     list(stream_features(clip, LONG, bundle.manifest.views, Vision(), advance=counts.append))
     ticks = np.unique(np.round(np.concatenate(LONG) * 1e6))
     assert sum(counts) == len(ticks)
-
-
-def test_a_second_run_looks_at_nothing_and_gives_the_same_bits(
-    bundle: Bundle, clip: ClipInfo
-) -> None:
-    cache, vision = FeatureCache(), Vision()
-    first = list(stream_features(clip, LONG, bundle.manifest.views, vision, cache=cache))
-    looked = len(vision.sizes)
-    second = list(stream_features(clip, LONG, bundle.manifest.views, vision, cache=cache))
-    assert len(vision.sizes) == looked
-    for one, two in zip(first, second, strict=True):
-        for name in one:
-            np.testing.assert_array_equal(one[name], two[name])
-    # Another range, another eye: looked at again.
-    list(stream_features(clip, LONG[:1], bundle.manifest.views, vision, cache=cache))
-    again = len(vision.sizes)
-    assert again > looked
-    other = replace(clip, stereo="top-bottom")
-    list(stream_features(other, LONG[:1], bundle.manifest.views, vision, cache=cache))
-    assert len(vision.sizes) > again
-
-
-def test_a_changed_file_is_looked_at_again(bundle: Bundle, tmp_path: Path) -> None:
-    path = make_small_clip(tmp_path / "c.mp4", seconds=1.0, sound=False)
-    cache, vision, times = FeatureCache(), Vision(), [window_times(0.0, 1.0, 8.0)]
-    list(stream_features(probe(path), times, bundle.manifest.views, vision, cache=cache))
-    looked = len(vision.sizes)
-    make_small_clip(path, seconds=1.1, sound=False)
-    list(stream_features(probe(path), times, bundle.manifest.views, vision, cache=cache))
-    assert len(vision.sizes) > looked
-
-
-def test_the_cache_keeps_to_its_budget() -> None:
-    cache = FeatureCache(100)
-    for key in ("a", "b", "c"):
-        cache.put(key, [{}], 40)
-    assert cache.get("a") is None
-    assert cache.get("b") == [{}]
-    cache.put("d", [{}], 40)
-    assert cache.get("b") == [{}]
-    assert cache.get("c") is None
-    cache.put("e", [{}], 101)
-    assert cache.get("e") is None
-    assert cache.get("b") == [{}]
-
-
-def test_a_run_too_large_for_the_cache_is_not_kept(bundle: Bundle, clip: ClipInfo) -> None:
-    cache, vision = FeatureCache(1000), Vision()
-    for _ in range(2):
-        list(stream_features(clip, LONG, bundle.manifest.views, vision, cache=cache))
-    assert len(vision.sizes) % 2 == 0
-    assert len(vision.sizes) > 2 * (7 * 10 // BATCH)
 
 
 def test_limits_repeat_a_shots_last_frame() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from omniaudio_studio.bundles.bundle import Bundle
 from omniaudio_studio.engine.cancel import CancelToken
-from omniaudio_studio.engine.features import FeatureCache, stream_features, window_times
+from omniaudio_studio.engine.features import stream_features, window_times
 from omniaudio_studio.engine.front import likely_front, with_front
 from omniaudio_studio.engine.generate import Generator
 from omniaudio_studio.engine.plan import GenerationSettings, plan_generation
@@ -89,27 +89,6 @@ def test_a_turned_front_is_a_turned_panorama(
     ahead = generated(generator, rolled, GenerationSettings())
     turned = generated(generator, info, asked(front, info, bundle))
     np.testing.assert_array_equal(turned, rotate_yaw(ahead, math.radians(front)))
-
-
-def test_features_of_other_fronts_are_not_remembered_as_these(
-    bundle: Bundle, tmp_path: Path
-) -> None:
-    info = clip_of(tmp_path / "clip.mov", hopping(60, 2))
-    cache, vision, times = FeatureCache(), Vision(), [window_times(0.0, 2.0, 8.0)]
-
-    def seen(front: float) -> dict[str, np.ndarray]:
-        (result,) = stream_features(
-            info, times, bundle.manifest.views, vision, cache=cache, fronts=[front]
-        )
-        return result
-
-    ahead, aside = seen(0.0), seen(math.radians(60))
-    looked = len(vision.sizes)
-    assert np.abs(ahead["front"] - aside["front"]).max() > 0.05
-    for front, expected in ((0.0, ahead), (math.radians(60), aside)):
-        for name, value in seen(front).items():
-            np.testing.assert_array_equal(value, expected[name])
-    assert len(vision.sizes) == looked
 
 
 def test_each_shot_has_its_own_front(generator: Generator, bundle: Bundle, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from omniaudio_studio.errors import Cancelled, MissingFileError, OutputError
 from omniaudio_studio.jobs.analysis import cache
-from omniaudio_studio.jobs.analysis.cache import cached, file_identity, folder, trim
+from omniaudio_studio.jobs.analysis.cache import cached, file_identity, folder
 
 
 @pytest.fixture(autouse=True)
@@ -152,20 +152,6 @@ def test_files_that_are_not_there_are_one_line(tmp_path: Path) -> None:
         file_identity(tmp_path / ("n" * 300))
     with pytest.raises(MissingFileError, match="cannot look at"):
         file_identity(Path("nul\0byte"))
-
-
-def test_what_was_used_longest_ago_goes_first(home: Path, tmp_path: Path) -> None:
-    home.mkdir(parents=True)
-    now = time.time()
-    for age, name in enumerate(("new", "middle", "old")):
-        (home / name).write_bytes(b"x" * 1000)
-        os.utime(home / name, (now - age, now - age))
-    trim(home, most=3000)
-    assert {path.name for path in home.iterdir()} == {"new", "middle", "old"}
-    trim(home, most=2500)
-    assert {path.name for path in home.iterdir()} == {"new", "middle"}
-    trim(home, spare={home / "middle"}, most=1500)
-    assert {path.name for path in home.iterdir()} == {"middle"}
 
 
 def test_the_folder_stays_below_its_limit_and_what_is_used_stays(

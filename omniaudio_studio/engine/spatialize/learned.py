@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from omniaudio_studio.bundles.bundle import Bundle
 from omniaudio_studio.engine.cancel import CancelToken
 from omniaudio_studio.engine.devices import choose_provider
+from omniaudio_studio.engine.feature_store import kept_features
 from omniaudio_studio.engine.features import stream_features
 from omniaudio_studio.engine.progress import Progress
 from omniaudio_studio.engine.sessions import Session
@@ -53,6 +54,7 @@ def find_learned(
     max_sources: int,
     progress: Callable[[Progress], None] | None = None,
     cancel: CancelToken | None = None,
+    clip_sha256: Callable[[], str] | None = None,
 ) -> Found:
     """Find up to ``max_sources`` directions of a recording by a bundle's spatializer.
 
@@ -70,6 +72,8 @@ def find_learned(
         1 to 3.
     progress, cancel
         Told of seconds of the clip ("picture"); asked all the time.
+    clip_sha256
+        Gives the clip's SHA-256: features of its pictures are kept on disk by it, none if None.
 
     Raises
     ------
@@ -78,6 +82,7 @@ def find_learned(
     """
     part, view = spatializer_of(bundle)
     provider = choose_provider(device)
+    assert view.graph is not None  # the manifest's checks
     vision = Session(bundle.graph(view.graph), provider, cancel)
     vision.require(["frames"], ["features"])
     graph = Session(bundle.graph("spatializer"), provider, cancel)
@@ -106,7 +111,12 @@ def find_learned(
         start + np.arange(first, min(first + _CHUNK, pictures)) / rate
         for first in range(0, pictures, _CHUNK)
     ]
-    chunks = stream_features(info, times, [view], look, cancel=cancel, on_warning=warnings.append)
+    kept = None
+    if clip_sha256 is not None:
+        kept = kept_features(info, bundle, provider, clip_sha256)
+    chunks = stream_features(
+        info, times, [view], look, kept=kept, cancel=cancel, on_warning=warnings.append
+    )
 
     def seen() -> Iterator[Array]:
         done = 0

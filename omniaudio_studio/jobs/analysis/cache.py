@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -13,11 +12,10 @@ from typing import Any, NoReturn
 
 from omniaudio_studio.errors import MissingFileError, OutputError
 from omniaudio_studio.files import reason, written_whole
-from omniaudio_studio.places import cache_folder
+from omniaudio_studio.places import cache_folder, trim_folder
 
 MAX_BYTES = 8 * 2**30  # an hour of stereo sound is 1.4 GB
 VERSION = 3  # of what the tasks write
-_ABANDONED = 3600.0  # seconds after which a half-written file has nobody who writes it
 _SAMPLE = 1 << 16  # bytes looked at in each of three places of an answer
 
 
@@ -87,7 +85,7 @@ def cached(
         return file, facts
     try:
         home.mkdir(parents=True, exist_ok=True)
-        trim(home)
+        trim_folder(home, MAX_BYTES)
     except OSError as error:
         _refuse(home, error)
     with suppress(OSError):
@@ -100,7 +98,7 @@ def cached(
         seal = {"facts": facts, "seal": _seal(file)}
         with written_whole(notes, overwrite=True) as temporary:
             temporary.write_text(json.dumps(seal), encoding="utf-8")
-    trim(home, spare={file, notes})
+    trim_folder(home, MAX_BYTES, {file, notes})
     return file, facts
 
 
@@ -131,29 +129,3 @@ def _seal(file: Path) -> list[Any]:
             stream.seek(place)
             digest.update(stream.read(_SAMPLE))
     return [size, digest.hexdigest()]
-
-
-def trim(home: Path, spare: set[Path] | None = None, most: int | None = None) -> None:
-    """Remove what was used longest ago until the folder holds at most ``most`` bytes.
-
-    What a killed process left half-written goes too.
-    """
-    limit = MAX_BYTES if most is None else most
-    held = []
-    for path in home.iterdir():
-        with suppress(OSError):
-            status = path.stat()
-            half = path.name.startswith(".") and ".part" in path.suffixes
-            if half and time.time() - status.st_mtime > _ABANDONED:
-                path.unlink()
-            elif not half:
-                held.append((status.st_mtime, status.st_size, path))
-    total = sum(size for _, size, _ in held)
-    for _, size, path in sorted(held):
-        if total <= limit:
-            return
-        if spare and path in spare:
-            continue
-        with suppress(OSError):
-            path.unlink()
-            total -= size
