@@ -31,6 +31,20 @@ def test_round_trip(folder: Path, data: dict[str, Any]) -> None:
     assert manifest.to_dict() == data
 
 
+def test_a_view_without_a_graph_is_told_by_null(data: dict[str, Any]) -> None:
+    del data["graphs"]["vision"]
+    del data["views"][0]["graph"]  # nothing said is the usual graph
+    data["views"][1]["graph"] = None
+    with pytest.raises(BundleError, match=r"graphs\.vision: expected the name of an ONNX file"):
+        Manifest.from_dict(data)
+    data["views"][0]["graph"] = None
+    manifest = Manifest.from_dict(data)
+    assert not manifest.sees
+    assert manifest.vision_graphs == ()
+    assert [view["graph"] for view in manifest.to_dict()["views"]] == [None, None]
+    assert Manifest.from_dict(json.loads(manifest.to_json())) == manifest
+
+
 def test_the_contracts_example_is_read() -> None:
     digest = "0" * 64
     names = ("vision", "conditioner", "dit", "vae_decoder", "vae_encoder")
@@ -61,6 +75,7 @@ def test_the_contracts_example_is_read() -> None:
     assert manifest.window_seconds == pytest.approx(215 * 2048 / 44100)
     assert [view.name for view in manifest.views] == ["video_360", "video_fov"]
     assert {view.graph for view in manifest.views} == {"vision"}
+    assert manifest.sees and manifest.vision_graphs == ("vision",)
     assert not Manifest.from_dict(
         {**text, "licence": {"id": "x", "commercial": False}}
     ).licence.notice

@@ -8,6 +8,7 @@ agree on. The decoder is convolutional with a receptive field of two latents to 
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from omniaudio_studio.bundles.bundle import Bundle, load_bundle
 from omniaudio_studio.bundles.manifest import write_manifest
 
 GRID = 4  # the vision graph's coarse picture, cells to a side
@@ -99,6 +101,17 @@ def make_tiny_bundle(folder: str | Path, **overrides: Any) -> Path:
     _save(folder / "conditioner.onnx", _conditioner(rng, names))
     write_manifest(folder, manifest)
     return folder
+
+
+def without_vision(bundle: Bundle, folder: Path) -> Bundle:
+    """A copy of a tiny bundle whose views have no graph."""
+    shutil.copytree(bundle.folder, folder)
+    (folder / "vision.onnx").unlink()
+    data = bundle.manifest.to_dict()
+    data["graphs"] = {key: file for key, file in data["graphs"].items() if key != "vision"}
+    data["views"] = [{**view, "graph": None} for view in data["views"]]
+    write_manifest(folder, data)
+    return load_bundle(folder)
 
 
 class Graph:

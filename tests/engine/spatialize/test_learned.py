@@ -13,7 +13,9 @@ from omniaudio_studio.engine.cancel import CancelToken
 from omniaudio_studio.engine.progress import Progress
 from omniaudio_studio.engine.spatialize.learned import _windows, find_learned
 from omniaudio_studio.errors import BundleError, Cancelled
+from omniaudio_studio.files import file_sha256
 from omniaudio_studio.foa.encoding import direction_vector
+from omniaudio_studio.foa.placement import Placement
 from omniaudio_studio.media.probe import probe
 
 DEMO = Path(__file__).parents[3] / "omniaudio_studio" / "assets" / "demo.mp4"
@@ -52,6 +54,26 @@ def test_the_sample_clips_dog_and_helicopter_are_found(starter: Bundle) -> None:
     assert told[-1].done == told[-1].total == 6.0
     again = find_learned(info, DEMO, starter, "cpu", start=0.0, duration=6.0, max_sources=2)
     np.testing.assert_array_equal(again.placement.shares, placement.shares)
+
+
+def test_a_clip_that_was_seen_is_not_looked_at_again(
+    starter: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMNIAUDIO_CACHE", str(tmp_path))
+    monkeypatch.delenv("OMNIAUDIO_FEATURE_CACHE")
+    info = probe(DEMO)
+
+    def found() -> Placement:
+        return find_learned(
+            info, DEMO, starter, "cpu",
+            start=0.0, duration=1.0, max_sources=2, clip_sha256=lambda: file_sha256(DEMO),
+        ).placement  # fmt: skip
+
+    first = found()
+    monkeypatch.setattr("omniaudio_studio.media.frames.decode_video", None)
+    again = found()
+    np.testing.assert_array_equal(again.shares, first.shares)
+    np.testing.assert_array_equal(again.directions, first.directions)
 
 
 def test_a_part_is_placed_in_the_clips_own_time(starter: Bundle) -> None:
