@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -105,3 +107,32 @@ def verify(
         print_json({"bundle": found.manifest.name, "path": found.path, "files": files, "ok": True})
         return
     print(f"{found.manifest.name}: all {files} files are as the manifest says")
+
+
+@app.command()
+def check(
+    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="Name or path.")],
+    against: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR", help="Arrays of the original: dit.npz, sample.npz, vae.npz, tolerances."
+        ),
+    ],
+    device: Annotated[str, typer.Option(help="What the graphs run on.")] = "cpu",
+    as_json: Annotated[bool, typer.Option("--json", help="The gaps as JSON.")] = False,
+) -> None:
+    """Compare a bundle's graphs with arrays of the original model; exit code 1 where one is off."""
+    from omniaudio_studio.bundles.discovery import find_bundle
+    from omniaudio_studio.evaluation.parity import check_bundle
+
+    gaps = check_bundle(find_bundle(bundle), against, device)
+    if as_json:
+        print_json([{**asdict(gap), "within": gap.within} for gap in gaps])
+    else:
+        for gap in gaps:
+            print(
+                f"{gap.name:<15} {gap.difference:.2e}  of {gap.tolerance:.2e} allowed "
+                f"(standard deviation {gap.spread:.3g})  {'ok' if gap.within else 'TOO FAR OFF'}"
+            )
+    if not all(gap.within for gap in gaps):
+        raise typer.Exit(1)
