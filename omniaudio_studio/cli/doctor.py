@@ -63,10 +63,12 @@ def examine(device: str = "auto") -> dict[str, Any]:
     provider = None
     available: list[str] = []
     devices: list[dict[str, Any]] = []
+    engine: list[dict[str, Any]] = []
     if parts["onnxruntime"]:
         report = device_report(device)
         available = report["built_with"]
         devices = report["providers"]
+        engine = report["engine"]
         provider = {
             "device": report["device"],
             "name": report["chosen"],
@@ -95,6 +97,7 @@ def examine(device: str = "auto") -> dict[str, Any]:
         "provider": provider,
         "available_providers": available,
         "devices": devices,
+        "engine": engine,
         "bundles": bundles,
         "bundle_folders": [str(folder) for folder in search_folders()],
         "log_folder": str(Path(platformdirs.user_log_dir("omniaudio-studio", appauthor=False))),
@@ -121,6 +124,11 @@ def show(data: dict[str, Any]) -> None:
             if not row["taken"]
         ]
         pairs.append(("built with", ", ".join(data["available_providers"])))
+        pairs += [
+            (row["part"], f"{'on' if row['on'] else 'off'}: {row['why']}")
+            for row in data["engine"]
+            if row["part"] != "provider"  # said above
+        ]
     for bundle in data["bundles"]:
         pairs.append(("bundle", bundle["problem"] or f"{bundle['name']} in {bundle['path']}"))
     pairs.append(("log", data["log_folder"]))

@@ -72,6 +72,7 @@ def generate(
         str | None, typer.Option(metavar="A-B", help="Seconds of the clip to roll again.")
     ] = None,
     device: options.Device = None,
+    low_memory: options.LowMemory = False,
     feature_rate: options.FeatureRate = None,
     features: options.Features = None,
     binaural: options.Binaural = False,
@@ -109,6 +110,7 @@ def generate(
         base_take=base,
         base_range=None if base_range is None else _seconds_range(base_range),
         device=device,
+        low_memory=low_memory or None,
         feature_rate=feature_rate,
         features=features,
         binaural=binaural,
@@ -118,7 +120,7 @@ def generate(
     if sidecar is not None:
         request = None
         given = [name for name in (*chosen, "shots" if shots else "") if name]
-        changeable = {"device", "deliverables"}
+        changeable = {"device", "low_memory", "deliverables"}
         names = {"base_take": "base"}
         fixed = [
             names.get(name, name).replace("_", "-") for name in given if name not in changeable

@@ -86,6 +86,10 @@ Takes = Annotated[
     int | None, typer.Option(help="Results with seeds SEED, SEED+1, ...: OUT-take2.wav ...")
 ]
 Device = Annotated[str | None, typer.Option(help=f"Where it runs: {_or(DEVICES)}.")]
+LowMemory = Annotated[
+    bool,
+    typer.Option("--low-memory", help="One graph at a time in memory: for small cards, slower."),
+]
 FeatureRate = Annotated[
     float | None,
     typer.Option(

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omniaudio_studio.bundles.bundle import Bundle
+from omniaudio_studio.bundles.manifest import GRAPHS
 from omniaudio_studio.engine.cancel import CancelToken
 from omniaudio_studio.engine.devices import ProviderChoice, choose_provider
 from omniaudio_studio.engine.encoding import Surroundings, encode
@@ -20,6 +21,7 @@ from omniaudio_studio.engine.execution import Execution, Take, shaped
 from omniaudio_studio.engine.feature_store import kept_features
 from omniaudio_studio.engine.features import stream_features
 from omniaudio_studio.engine.given_features import GivenFeatures, check_given
+from omniaudio_studio.engine.graphs import Graphs
 from omniaudio_studio.engine.joining import Joiner, Sink
 from omniaudio_studio.engine.plan import (
     GenerationSettings,
@@ -28,8 +30,7 @@ from omniaudio_studio.engine.plan import (
     total_frames,
 )
 from omniaudio_studio.engine.progress import Meter, Progress
-from omniaudio_studio.engine.sessions import Session
-from omniaudio_studio.errors import BundleError, OptionError
+from omniaudio_studio.errors import OptionError
 
 if TYPE_CHECKING:
     from omniaudio_studio.media.probe import ClipInfo
@@ -55,6 +56,8 @@ class GenerationResult:
         Windows that were sampled, for each take.
     warnings
         One line each (damaged frames).
+    low_memory
+        Whether one graph at a time was in memory.
     """
 
     samples: int
@@ -64,6 +67,7 @@ class GenerationResult:
     stages: Mapping[str, float]
     windows: int
     warnings: tuple[str, ...] = ()
+    low_memory: bool = False
 
 
 class Generator:
@@ -88,7 +92,7 @@ class Generator:
     def __init__(self, bundle: Bundle, device: str = "auto") -> None:
         self.bundle = bundle
         self.provider = choose_provider(device)
-        self._sessions: dict[str, Session] = {}
+        self._graphs = Graphs(bundle, self.provider)
 
     @property
     def sample_rate(self) -> int:
@@ -112,31 +116,8 @@ class Generator:
             If a graph cannot be loaded, or lacks an input or output of the contract.
         """
         manifest = self.bundle.manifest
-        names = [view.name for view in manifest.views]
-        ports: dict[str, tuple[Sequence[str], Sequence[str]]] = {}
-        for graph in manifest.vision_graphs if vision else ():
-            ports[graph] = (["frames"], ["features"])
-        ports["conditioner"] = (names, ["local", "global_"])
-        ports["dit"] = (["x", "t", "local", "global_"], ["v"])
-        ports["vae_decoder"] = (["z"], ["audio"])
-        for key, (inputs, outputs) in ports.items():
-            if key not in self._sessions:
-                session = Session(self.bundle.graph(key), self.provider, cancel)
-                session.require(inputs, outputs)
-                self._sessions[key] = session
-        dit = self._sessions["dit"]
-        for name in manifest.guidance.drop:
-            if name not in dit.inputs:
-                raise BundleError(
-                    f"{self.bundle.path}: guidance.drop: {name!r} is no input of the DiT; "
-                    f"it has {', '.join(dit.inputs)}; correct bundle.json"
-                )
-        width = dit.inputs["x"][1]
-        if isinstance(width, int) and width != manifest.latent.channels:
-            raise BundleError(
-                f"{self.bundle.path}: latent.channels: expected {width} as in the DiT, found "
-                f"{manifest.latent.channels}; correct bundle.json"
-            )
+        for key in (*(manifest.vision_graphs if vision else ()), *GRAPHS):
+            self._graphs.get(key, cancel)
 
     def encode(self, foa: Array, cancel: CancelToken | None = None) -> Array:
         """Latents (C, T) of a sound (4, T * hop) at :attr:`sample_rate`, W Y Z X.
@@ -149,11 +130,7 @@ class Generator:
             If ``cancel`` said so.
         """
         manifest = self.bundle.manifest
-        if "vae_encoder" not in self._sessions:
-            session = Session(self.bundle.graph("vae_encoder"), self.provider, cancel)
-            session.require(["audio"], ["mean"])
-            self._sessions["vae_encoder"] = session
-        session = self._sessions["vae_encoder"]
+        session = self._graphs.get("vae_encoder", cancel)
         shape = (1, manifest.latent.channels, foa.shape[1] // manifest.latent.hop)
 
         def run(audio: Array) -> Array:
@@ -163,7 +140,7 @@ class Generator:
 
     def close(self) -> None:
         """Free the graphs; the next use loads them again."""
-        self._sessions.clear()
+        self._graphs.close()
 
     def generate(
         self,
@@ -222,21 +199,20 @@ class Generator:
             progress,
         )
         meter.start()
-        self.load(cancel, vision=False)
+        low_memory = settings.low_memory or self._graphs.too_large()
+        self._graphs.one_at_a_time = low_memory
+        if not low_memory:
+            self.load(cancel, vision=False)
         warnings: list[str] = []
-        run = Execution(self._sessions, self.bundle, plan, meter, cancel, around)
+        run = Execution(self._graphs, self.bundle, plan, meter, cancel, around)
         takes = [Take(index, Joiner(sink), run.decoder()) for index, sink in enumerate(sinks)]
-
-        def look(graph: str, frames: Array) -> Array:
-            self.load(cancel)  # not before there is something to be looked at
-            return run.vision(graph, frames)
 
         def seen(count: int) -> None:
             meter.advance("frames", count)
 
         features: Stream[Mapping[str, Array], None, None]
         if given is not None:
-            given.check_shapes(self._sessions["conditioner"].inputs)
+            given.check_shapes(self._graphs.get("conditioner", cancel).inputs)
             features = given.windows(plan.window_times, seen)
         else:
             kept = None
@@ -246,7 +222,7 @@ class Generator:
                 info,
                 plan.window_times,
                 self.bundle.manifest.views,
-                look,
+                run.vision,
                 kept=kept,
                 fronts=plan.window_fronts,
                 cancel=cancel,
@@ -254,8 +230,7 @@ class Generator:
                 on_warning=warnings.append,
             )
         with closing(features):
-            for shot in plan.shots:
-                run.shot(shot, takes, features)
+            run.run(takes, features, in_stages=low_memory)
             # Let the stream end, so that it can keep what it has seen and tell of damage.
             for _ in features:
                 pass
@@ -267,4 +242,5 @@ class Generator:
             stages=dict(meter.seconds),
             windows=sum(len(shot.windows) for shot in plan.shots),
             warnings=tuple(warnings),
+            low_memory=low_memory,
         )

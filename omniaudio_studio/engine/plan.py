@@ -44,6 +44,9 @@ class GenerationSettings:
     fronts
         (second of the clip, azimuth in radians) by ascending second: where the views look from then
         on. A shot takes the one that holds where it begins; straight ahead before the first.
+    low_memory
+        One graph at a time in memory: slower, the same sound. Without it, too, where the device
+        lacks room for all of them.
     """
 
     start: float = 0.0
@@ -55,6 +58,7 @@ class GenerationSettings:
     takes: int = 1
     feature_rate: float | None = None
     fronts: tuple[tuple[float, float], ...] = ()
+    low_memory: bool = False
 
     @classmethod
     def from_request(cls, request: GenerateRequest) -> GenerationSettings:
@@ -68,6 +72,7 @@ class GenerationSettings:
             steps=request.steps,
             takes=request.takes,
             feature_rate=request.feature_rate,
+            low_memory=request.low_memory,
         )
 
     def validate(self) -> None:

@@ -92,6 +92,32 @@ def guide(conditional: Array, unconditional: Array, cfg: float, rescale: float =
     return phi * (v * (target / spread)) + (np.float32(1.0) - phi) * v
 
 
+def branches(
+    inputs: Mapping[str, Array], drop: Collection[str], cfg: float, rescale: float = 0.0
+) -> dict[str, Array]:
+    """What the model is fed for guidance: conditions of batch 2, or 1 where that is enough.
+
+    Both branches are one batch of two: conditional first, then the one whose dropped inputs are
+    zeros. With cfg = 1 (or nothing to drop) the second branch cannot matter and is left out; with
+    cfg = 0 the first is.
+
+    Parameters
+    ----------
+    inputs
+        Conditions of batch 1.
+    drop
+        Names of inputs that the unconditional branch sees as zeros.
+    cfg, rescale
+        As for :func:`guide`.
+    """
+    if cfg == 1.0 or not any(name in drop for name in inputs):
+        return dict(inputs)
+    nothing = {k: np.zeros_like(v) if k in drop else v for k, v in inputs.items()}
+    if cfg == 0.0 and rescale == 0.0:
+        return nothing
+    return {name: np.concatenate([value, nothing[name]]) for name, value in inputs.items()}
+
+
 def guided(
     model: Model,
     inputs: Mapping[str, Array],
@@ -101,43 +127,23 @@ def guided(
 ) -> Velocity:
     """A velocity function with guidance around a model.
 
-    Both branches run as one batch of two: conditional first, then the one whose dropped inputs are
-    zeros. With cfg = 1 (or nothing to drop) the second branch cannot matter and is left out; with
-    cfg = 0 the first is.
-
     Parameters
     ----------
     model
         ``model(x, t, inputs)`` with x (B, C, T), t (B,) and inputs of batch B.
-    inputs
-        Conditions of batch 1.
-    drop
-        Names of inputs that the unconditional branch sees as zeros.
-    cfg, rescale
-        As for :func:`guide`.
+    inputs, drop, cfg, rescale
+        As for :func:`branches`.
 
     Returns
     -------
     callable
         ``velocity(x, t)`` for x of shape (1, C, T).
     """
-    nothing = {k: np.zeros_like(v) if k in drop else v for k, v in inputs.items()}
-    single: Mapping[str, Array] | None = None
-    if cfg == 1.0 or not any(name in drop for name in inputs):
-        single = inputs
-    elif cfg == 0.0 and rescale == 0.0:
-        single = nothing
-    if single is not None:
-        alone = single
-
-        def plain(x: Array, t: float) -> Array:
-            return model(x, np.full(1, t, dtype=np.float32), alone)
-
-        return plain
-    pairs = {name: np.concatenate([value, nothing[name]]) for name, value in inputs.items()}
+    fed = branches(inputs, drop, cfg, rescale)
+    rows = len(next(iter(fed.values())))
 
     def velocity(x: Array, t: float) -> Array:
-        both = model(np.concatenate([x, x]), np.full(2, t, dtype=np.float32), pairs)
-        return guide(both[:1], both[1:], cfg, rescale)
+        v = model(np.repeat(x, rows, axis=0), np.full(rows, t, dtype=np.float32), fed)
+        return v if rows == 1 else guide(v[:1], v[1:], cfg, rescale)
 
     return velocity

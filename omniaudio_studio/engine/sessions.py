@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,9 @@ _TYPES: dict[str, Any] = {
 }
 
 
+PLAIN_RUN = "-1"  # the runtime's number for a run that neither records nor repeats a CUDA graph
+
+
 class Session:
     """One ONNX graph, loaded.
 
@@ -38,6 +41,15 @@ class Session:
         The provider that runs it.
     cancel
         Stops loading, too.
+    record
+        Let bound runs be recorded as CUDA graphs, where the provider and the graph allow it.
+
+    Attributes
+    ----------
+    inputs, outputs
+        Shapes by name; sizes that vary are strings.
+    recording
+        Why runs are not recorded, or None where they are.
 
     Raises
     ------
@@ -50,30 +62,62 @@ class Session:
     """
 
     def __init__(
-        self, path: Path, choice: ProviderChoice, cancel: CancelToken | None = None
+        self,
+        path: Path,
+        choice: ProviderChoice,
+        cancel: CancelToken | None = None,
+        *,
+        record: bool = False,
     ) -> None:
-        runtime = quiet_runtime()
-        options = session_options()
         self.path = path
-        self._runtime = runtime
+        self._choice = choice
+        self._runtime = quiet_runtime()
+        self.recording: str | None = "not asked for"
+        if record:
+            self.recording = None if choice.records else f"{choice.device} has no CUDA graphs"
+        try:
+            self._session: Any = self._load(cancel)
+        except BundleError as error:
+            if self.recording is not None:
+                raise
+            # Refused where an operator would leave the device.
+            self.record_no_more(str(error), cancel)
+        self.inputs: dict[str, list[Any]] = {i.name: i.shape for i in self._session.get_inputs()}
+        self.outputs: dict[str, list[Any]] = {o.name: o.shape for o in self._session.get_outputs()}
+        self._types = {i.name: _TYPES.get(i.type, np.float32) for i in self._session.get_inputs()}
+        kinds = {port.type for port in (*self._session.get_inputs(), *self._session.get_outputs())}
+        self.floats = kinds <= {"tensor(float)", "tensor(bool)"}
+
+    def _load(self, cancel: CancelToken | None) -> Any:
+        options = session_options()
+        providers = self._choice.providers(record=self.recording is None)
 
         def load() -> Any:
-            return runtime.InferenceSession(
-                str(path), options, providers=choice.providers(), enable_fallback=0
+            return self._runtime.InferenceSession(
+                str(self.path), options, providers=providers, enable_fallback=0
             )
 
         def stop() -> None:
             options.set_load_cancellation_flag(True)
 
-        self._session: Any = self._guarded(load, stop, cancel, f"{path} cannot be loaded")
-        if self._session.get_providers()[0] != choice.provider:
+        session = self._guarded(load, stop, cancel, f"{self.path} cannot be loaded")
+        if session.get_providers()[0] != self._choice.provider:
             raise DeviceError(
-                f"{choice.device} worked a moment ago and cannot load {path.name}; "
+                f"{self._choice.device} worked a moment ago and cannot load {self.path.name}; "
                 "use --device cpu, or free its memory"
             )
-        self.inputs: dict[str, list[Any]] = {i.name: i.shape for i in self._session.get_inputs()}
-        self.outputs: dict[str, list[Any]] = {o.name: o.shape for o in self._session.get_outputs()}
-        self._types = {i.name: _TYPES.get(i.type, np.float32) for i in self._session.get_inputs()}
+        return session
+
+    def forget(self, record: int) -> None:
+        """Free a recorded CUDA graph; older runtimes keep it until the session ends."""
+        if self.recording is None and hasattr(self._session, "release_captured_graph"):
+            self._session.release_captured_graph(record)
+
+    def record_no_more(self, why: str, cancel: CancelToken | None = None) -> None:
+        """Load the graph anew for plain runs; bindings that exist are void afterwards."""
+        self.recording = why
+        self._session = None
+        self._session = self._load(cancel)
 
     def require(self, inputs: Collection[str], outputs: Collection[str]) -> None:
         """Refuse a graph that lacks an input or output of the bundle's contract (BundleError)."""
@@ -114,26 +158,66 @@ class Session:
         DeviceError
             If memory ran out.
         """
-        options = self._runtime.RunOptions()
-        options.log_severity_level = 4
         typed = {
             name: np.ascontiguousarray(value, dtype=self._types.get(name))
             for name, value in feeds.items()
         }
-
-        def stop() -> None:
-            options.terminate = True
-
-        values = self._guarded(
-            lambda: self._session.run(None, typed, options),
-            stop,
-            cancel,
-            f"{self.path} failed while running",
-        )
+        values = self._run(lambda options: self._session.run(None, typed, options), cancel)
         return {
             name: np.asarray(value, dtype=np.float32)
             for name, value in zip(self.outputs, values, strict=True)
         }
+
+    def binding(self, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> Any:
+        """Inputs and outputs (the runtime's values, on the device) for :meth:`run_bound`."""
+        binding = self._session.io_binding()
+        for name, value in inputs.items():
+            binding.bind_ortvalue_input(name, value)
+        for name, value in outputs.items():
+            binding.bind_ortvalue_output(name, value)
+        return binding
+
+    def run_bound(
+        self, binding: Any, cancel: CancelToken | None = None, record: int | None = None
+    ) -> None:
+        """Run the graph on what a binding names; nothing is copied.
+
+        Parameters
+        ----------
+        binding
+            From :meth:`binding`.
+        cancel
+            Stops the graph while it runs.
+        record
+            The number of this binding's CUDA graph: recorded at the first run, repeated afterwards.
+            Another binding needs another number. A plain run where None, or where
+            :attr:`recording` says why not.
+
+        Raises
+        ------
+        Cancelled, BundleError, DeviceError
+            As :meth:`run`.
+        """
+        self._run(
+            lambda options: self._session.run_with_iobinding(binding, options),
+            cancel,
+            None if record is None else str(record),
+        )
+
+    def _run(
+        self, call: Callable[[Any], Any], cancel: CancelToken | None, record: str | None = None
+    ) -> Any:
+        options = self._runtime.RunOptions()
+        options.log_severity_level = 4
+        if self.recording is None:
+            options.add_run_config_entry("gpu_graph_id", record or PLAIN_RUN)
+
+        def stop() -> None:
+            options.terminate = True
+
+        return self._guarded(
+            lambda: call(options), stop, cancel, f"{self.path} failed while running"
+        )
 
     @staticmethod
     def _guarded(call: Any, stop: Any, cancel: CancelToken | None, what: str) -> Any:

@@ -171,6 +171,9 @@ class GenerateRequest(JsonRequest):
         graph, and for others too.
     device
         "auto", "cpu", "cuda", "directml" or "coreml".
+    low_memory
+        One graph at a time in memory: slower to begin, the same sound. It is so without being asked
+        for where a graphics card lacks room for all of them.
     rate, subtype
         Delivery sample rate in hertz and "float32" or "pcm24".
     loudness
@@ -216,6 +219,7 @@ class GenerateRequest(JsonRequest):
     feature_rate: float | None = None
     features: Path | None = None
     device: str = "auto"
+    low_memory: bool = False
     rate: int = 48_000
     subtype: str = "float32"
     loudness: float | None = None
@@ -289,6 +293,7 @@ class GenerateRequest(JsonRequest):
                     "leave features out"
                 )
         check_choice("device", self.device, DEVICES)
+        check_flag("low_memory", self.low_memory)
         check_integer("rate", self.rate, MIN_RATE, MAX_RATE)
         check_choice("subtype", self.subtype, SUBTYPES)
         if self.loudness is not None:

@@ -72,6 +72,8 @@ def open_generator(request: GenerateRequest, previous: Generator | None = None) 
         and previous.bundle.manifest == bundle.manifest  # with the hash of every file
     ):
         return previous
+    if previous is not None:
+        previous.close()  # before the next one's graphs are loaded: never both in memory
     return Generator(bundle, device=request.device)
 
 

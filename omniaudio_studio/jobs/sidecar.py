@@ -195,7 +195,8 @@ def reproduction(
     output
         Where the sound goes; else ``OUT.wav`` beside the sidecar.
     changes
-        Fields of the request that do not touch the sound (``device``, ``deliverables``).
+        Fields of the request that do not touch the sound (``device``, ``low_memory``,
+        ``deliverables``).
 
     Raises
     ------

@@ -87,7 +87,8 @@ def device_report(device: str = "auto") -> dict[str, Any]:
     -------
     dict
         ``device``, ``chosen`` (the provider) and ``reason``; ``providers``, see
-        `engine.devices.describe_devices`; ``built_with``: what this onnxruntime knows;
+        `engine.devices.describe_devices`; ``engine``: what is on of it, see
+        `engine.describe.describe_engine`; ``built_with``: what this onnxruntime knows;
         ``versions`` by name.
 
     Raises
@@ -99,6 +100,8 @@ def device_report(device: str = "auto") -> dict[str, Any]:
     MissingDependencyError
         If onnxruntime does not load.
     """
+    from omniaudio_studio.bundles.discovery import list_bundles
+    from omniaudio_studio.engine.describe import describe_engine
     from omniaudio_studio.engine.devices import choose_provider, describe_devices, quiet_runtime
 
     try:
@@ -120,6 +123,7 @@ def device_report(device: str = "auto") -> dict[str, Any]:
         "chosen": choice.provider,
         "reason": choice.reason,
         "providers": describe_devices(choice.device),
+        "engine": describe_engine(choice, list_bundles()),
         "built_with": list(runtime.get_available_providers()),
         "versions": versions,
     }
