@@ -167,9 +167,7 @@ def test_a_graph_that_differs_is_refused(bundle: Bundle, modules: dict[str, nn.M
         next(changed.parameters()).mul_(1.1)
     inputs = other_shapes()["dit"]
     with pytest.raises(BundleError) as caught:
-        check_graph(
-            outputs_of(changed, inputs), inputs, ["v"], bundle.graph("dit"), tolerance=1e-3
-        )
+        check_graph(outputs_of(changed, inputs), inputs, ["v"], bundle.graph("dit"), tolerance=1e-3)
     message = str(caught.value)
     assert message.startswith("dit.onnx: output 'v' differs from torch by ") and "\n" not in message
 

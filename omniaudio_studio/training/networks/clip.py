@@ -81,7 +81,8 @@ class ImageTower(nn.Module):
     def forward(self, frames: Tensor) -> Tensor:
         kind = self.patches.weight.dtype
         patches = self.patches(frames.to(kind)).flatten(2).transpose(1, 2)
-        first = self.first.to(kind).expand(len(frames), 1, -1)
+        # (`len` would fix the number of pictures in the exported graph.)
+        first = self.first.to(kind).expand(frames.shape[0], 1, -1)
         x = self.before(torch.cat([first, patches], dim=1) + self.positions.to(kind))
         for block in self.blocks:
             x = block(x)
