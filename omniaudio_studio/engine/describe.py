@@ -39,6 +39,7 @@ def describe_engine(choice: ProviderChoice, bundles: Iterable[Bundle] = ()) -> l
         _recording(choice),
         *_precision(bundles),
         *_low_memory(choice, bundles),
+        _row("graph cache", False, "optimising takes less than half a second of loading"),
         _row(
             "threads",
             True,

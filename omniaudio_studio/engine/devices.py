@@ -205,16 +205,20 @@ def session_options() -> Any:
     options.intra_op_num_threads = cpu_threads()
     options.inter_op_num_threads = 1
     options.use_deterministic_compute = True
-    # Waiting threads sleep: spinning ones gain nothing on a quiet machine (a step takes 5.9 s with
-    # them and 6.1 s without), and with other programs at work decoding takes four times as long.
+    # Waiting threads sleep: spinning ones halve the speed as soon as anything else (the video
+    # decoder, another program) wants a core.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # At the peak of decoding 0.58 GB with the arena, 0.76 GB without it, 1.00 GB with planned
+    # At the peak of decoding 0.58 GB with the arena, 0.76 GB or more without it, 1.00 GB with planned
     # memory, which is kept for every shape ever seen and is no faster; DirectML refuses it anyway.
     options.enable_cpu_mem_arena = ARENA
     options.enable_mem_pattern = False
     # Weights are packed for the processor as they are loaded, and what was packed leaves memory:
     # loading the DiT's 3.64 GB takes 6 to 9 s and 3.65 GB at the peak, never two copies. Without
     # packing it takes 0.3 s, and every step about a fifth longer.
+    #
+    # Graphs are optimised anew at every load. Kept on disk, the result would save 0.2 of the 0.4 s
+    # that the starter takes to load, and for the DiT those 0.3 s. With the packed weights kept as
+    # well its file has 7.3 GB, and loading still takes 6 s.
     return options
 
 
