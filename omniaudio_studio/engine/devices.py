@@ -208,7 +208,7 @@ def session_options() -> Any:
     # Waiting threads sleep: spinning ones halve the speed as soon as anything else (the video
     # decoder, another program) wants a core.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # At the peak of decoding 0.58 GB with the arena, 0.76 GB or more without it, 1.00 GB with planned
+    # At the peak of decoding 0.58 GB with the arena, from 0.76 GB without, 1.00 GB with planned
     # memory, which is kept for every shape ever seen and is no faster; DirectML refuses it anyway.
     options.enable_cpu_mem_arena = ARENA
     options.enable_mem_pattern = False
