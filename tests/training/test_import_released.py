@@ -26,7 +26,6 @@ from omniaudio_studio.training.importers.released import Imported, ImportOrder, 
 from tests.support.released_weights import CHECKPOINT, DEAD_VALUES, REFERENCE, TOWER, write_hub
 from tests.support.small_clip import make_small_clip
 
-
 pytestmark = pytest.mark.timeout(900)  # exporting waits for whatever else runs
 
 
