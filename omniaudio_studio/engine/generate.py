@@ -92,7 +92,7 @@ class Generator:
     def __init__(self, bundle: Bundle, device: str = "auto") -> None:
         self.bundle = bundle
         self.provider = choose_provider(device)
-        self._graphs = Graphs(bundle, self.provider)
+        self.graphs = Graphs(bundle, self.provider)
 
     @property
     def sample_rate(self) -> int:
@@ -117,7 +117,7 @@ class Generator:
         """
         manifest = self.bundle.manifest
         for key in (*(manifest.vision_graphs if vision else ()), *GRAPHS):
-            self._graphs.get(key, cancel)
+            self.graphs.get(key, cancel)
 
     def encode(self, foa: Array, cancel: CancelToken | None = None) -> Array:
         """Latents (C, T) of a sound (4, T * hop) at :attr:`sample_rate`, W Y Z X.
@@ -130,7 +130,7 @@ class Generator:
             If ``cancel`` said so.
         """
         manifest = self.bundle.manifest
-        session = self._graphs.get("vae_encoder", cancel)
+        session = self.graphs.get("vae_encoder", cancel)
         shape = (1, manifest.latent.channels, foa.shape[1] // manifest.latent.hop)
 
         def run(audio: Array) -> Array:
@@ -140,7 +140,7 @@ class Generator:
 
     def close(self) -> None:
         """Free the graphs; the next use loads them again."""
-        self._graphs.close()
+        self.graphs.close()
 
     def generate(
         self,
@@ -199,12 +199,12 @@ class Generator:
             progress,
         )
         meter.start()
-        low_memory = settings.low_memory or self._graphs.too_large()
-        self._graphs.one_at_a_time = low_memory
+        low_memory = settings.low_memory or self.graphs.too_large()
+        self.graphs.one_at_a_time = low_memory
         if not low_memory:
             self.load(cancel, vision=False)
         warnings: list[str] = []
-        run = Execution(self._graphs, self.bundle, plan, meter, cancel, around)
+        run = Execution(self.graphs, self.bundle, plan, meter, cancel, around)
         takes = [Take(index, Joiner(sink), run.decoder()) for index, sink in enumerate(sinks)]
 
         def seen(count: int) -> None:
@@ -212,7 +212,7 @@ class Generator:
 
         features: Stream[Mapping[str, Array], None, None]
         if given is not None:
-            given.check_shapes(self._graphs.get("conditioner", cancel).inputs)
+            given.check_shapes(self.graphs.get("conditioner", cancel).inputs)
             features = given.windows(plan.window_times, seen)
         else:
             kept = None

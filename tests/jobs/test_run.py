@@ -86,6 +86,22 @@ def test_the_same_seed_is_the_same_sound_and_another_is_another(
     assert np.mean(np.abs(sounds[0] - sounds[2])) > 1e-4
 
 
+def test_little_memory_is_the_same_sound_and_told(
+    request_: GenerateRequest, tmp_path: Path
+) -> None:
+    plain = run_request(replace(request_, takes=2))
+    little = run_request(
+        replace(request_, takes=2, output=tmp_path / "little.wav", low_memory=True)
+    )
+    assert [take.sha256 for take in little.takes] == [take.sha256 for take in plain.takes]
+    data = json.loads((tmp_path / "little-take2.json").read_text())
+    assert data["request"]["low_memory"] is True
+    # What an earlier sound was made with can be made with little memory, too.
+    again = reproduction(tmp_path / "out.json", overwrite=True, changes={"low_memory": True})
+    assert again.request.low_memory
+    assert not run_request(again.request, expected=again).warnings
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -297,10 +313,13 @@ def test_a_warm_generator_is_kept_while_it_serves(
     from tests.support.tiny_bundle import make_tiny_bundle
 
     first = open_generator(request_)
+    first.load()
     assert open_generator(request_, first) is first
+    assert first.graphs.loaded
     other = make_tiny_bundle(tmp_path / "other", rng_seed=1)
     second = open_generator(replace(request_, bundle=str(other)), first)
     assert second is not first
+    assert not first.graphs.loaded  # two bundles are never in memory at once
     make_tiny_bundle(tmp_path / "other", rng_seed=2)
     assert open_generator(replace(request_, bundle=str(other)), second) is not second
 
