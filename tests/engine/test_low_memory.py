@@ -88,6 +88,7 @@ def test_one_graph_at_a_time_in_the_declared_order(
 
     monkeypatch.setattr(graphs, "Session", Counted)
     generator = Generator(bundle, "cpu")
+    assert len(generator.plan(clip, GenerationSettings()).window_times) >= 2
     segments = (Segment(3.0, seed=1),)
     generated(generator, clip, low_memory=True, takes=2, segments=segments)
     assert loads == ["vision", "conditioner", "dit", "vae_decoder"]
