@@ -20,7 +20,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import statistics
 import sys
 import tempfile
 import time
@@ -32,6 +31,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from interleaved import in_pairs
 from torch import Tensor, nn
 
 from omniaudio_studio.engine.devices import cpu_threads
@@ -170,20 +170,13 @@ def compare(case: Case, folder: Path, pairs: int, repeats: int) -> Result:
     expected, found = eager(), graph()
     for _ in range(2):
         eager(), graph()
-    times: list[tuple[float, float]] = []
-    for pair in range(pairs):
-        if pair % 2:
-            late, early = timed(graph, repeats), timed(eager, repeats)
-            times.append((early, late))
-        else:
-            times.append((timed(eager, repeats), timed(graph, repeats)))
-    ratios = [slow / fast for slow, fast in times]
+    times = in_pairs(lambda: timed(eager, repeats), lambda: timed(graph, repeats), pairs)
     return Result(
         case.name,
-        statistics.median(slow for slow, _ in times),
-        statistics.median(fast for _, fast in times),
-        statistics.median(ratios),
-        [round(ratio, 3) for ratio in ratios],
+        times.slow,
+        times.fast,
+        times.ratio,
+        [round(ratio, 3) for ratio in times.ratios],
         float(np.abs(expected - found).max()),
         float(np.sqrt(np.mean((expected - found) ** 2))),
         float(expected.std()),
