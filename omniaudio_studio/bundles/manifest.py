@@ -81,6 +81,22 @@ class Manifest:
         """Keys of the graphs that look at pictures, each once."""
         return tuple(dict.fromkeys(view.graph for view in self.views if view.graph is not None))
 
+    def files_of(self, *graphs: str) -> dict[str, FileEntry]:
+        """The files of some graphs, by their keys, with the weights that lie beside them.
+
+        Which file is whose is told by names: what belongs to no other graph (``dit.onnx``,
+        ``dit.onnx.data``, ``dit.data``) counts.
+        """
+        own = {self.graphs[key] for key in graphs}
+        stems = tuple(
+            f"{name.removesuffix('.onnx')}." for name in self.graphs.values() if name not in own
+        )
+        return {
+            name: entry
+            for name, entry in self.files.items()
+            if name in own or not name.startswith(stems)
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data in the order of the file."""
         data: dict[str, Any] = {"schema": self.schema}

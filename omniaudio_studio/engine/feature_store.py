@@ -103,21 +103,10 @@ def clear() -> None:
 
 
 def tower(bundle: Bundle, key: str) -> str:
-    """Identity of a vision graph: a hash of the hashes of its files.
-
-    Its weights may lie beside it. Which files are whose is told by their names: what belongs to no
-    other graph (``dit.onnx``, ``dit.data``) counts.
-    """
+    """Identity of a vision graph: a hash of the hashes of its files."""
     manifest = bundle.manifest
-    own = manifest.graphs[key]
-    others = [name for name in manifest.graphs.values() if name != own]
-    stems = tuple(f"{name.removesuffix('.onnx')}." for name in others)
-    files = {
-        name: entry.sha256
-        for name, entry in manifest.files.items()
-        if name == own or not name.startswith(stems)
-    }
-    return _digest([own, files])
+    files = {name: entry.sha256 for name, entry in manifest.files_of(key).items()}
+    return _digest([manifest.graphs[key], files])
 
 
 @dataclass(frozen=True)

@@ -96,14 +96,8 @@ class Graphs:
 
     def needed_bytes(self) -> int:
         """Sizes of the files of every graph that a generation runs."""
-        manifest = self._bundle.manifest
-        names = {manifest.graphs[key] for key in self._ports()}
-        # Weights may lie beside the graph, in files that begin with its name.
-        return sum(
-            entry.bytes
-            for file, entry in manifest.files.items()
-            if any(file == name or file.startswith(f"{name}.") for name in names)
-        )
+        files = self._bundle.manifest.files_of(*self._ports())
+        return sum(entry.bytes for entry in files.values())
 
     def _ports(self) -> dict[str, Ports]:
         """Inputs and outputs that the contract asks of each graph of a generation."""

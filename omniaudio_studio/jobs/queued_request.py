@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from omniaudio_studio.errors import OptionError
 from omniaudio_studio.jobs.request import GenerateRequest
 from omniaudio_studio.jobs.spatialize_request import SpatializeRequest
 
 QueuedRequest = GenerateRequest | SpatializeRequest
+Request = TypeVar("Request", bound=GenerateRequest | SpatializeRequest)
 
 _KINDS: dict[str, type[GenerateRequest] | type[SpatializeRequest]] = {
     kind.KIND: kind for kind in (GenerateRequest, SpatializeRequest)
@@ -28,7 +29,7 @@ def read_request(kind: str, text: str) -> QueuedRequest:
     return known.from_json(text)
 
 
-def with_absolute_paths(request: QueuedRequest) -> QueuedRequest:
+def with_absolute_paths(request: Request) -> Request:
     """The same request with paths that are meant from any folder; ``bundle`` stays as it is."""
     if isinstance(request, SpatializeRequest):
         return replace(

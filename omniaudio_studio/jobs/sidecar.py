@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from omniaudio_studio import __version__
 from omniaudio_studio.errors import MissingFileError, OptionError
 from omniaudio_studio.files import file_sha256
+from omniaudio_studio.jobs.queued_request import with_absolute_paths
 from omniaudio_studio.jobs.request import GenerateRequest
 from omniaudio_studio.jobs.treatment import MixedField, Treatment
 
@@ -93,16 +94,10 @@ def describe(
             # The take's own sidecar may be gone when this sound is made again.
             "treatment": None if base_treatment is None else base_treatment.as_dict(),
         }
-    request = replace(
-        request,
-        clip=request.clip.absolute(),
-        output=request.output.absolute(),
-        # A name is looked up wherever the program runs; a path is meant from here.
-        bundle=str(bundle.path.absolute()) if Path(request.bundle).exists() else request.bundle,
-        base_take=None if request.base_take is None else request.base_take.absolute(),
-        mix_field=None if request.mix_field is None else request.mix_field.absolute(),
-        features=None if request.features is None else request.features.absolute(),
-    )
+    # A name is looked up wherever the program runs; a path is meant from here.
+    if Path(request.bundle).exists():
+        request = replace(request, bundle=str(bundle.path.absolute()))
+    request = with_absolute_paths(request)
     features = None
     if request.features is not None:
         features = {"name": request.features.name, "sha256": features_sha256}

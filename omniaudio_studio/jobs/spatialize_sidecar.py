@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omniaudio_studio.errors import OptionError
+from omniaudio_studio.jobs.queued_request import with_absolute_paths
 from omniaudio_studio.jobs.result import SpatializeResult
 from omniaudio_studio.jobs.sidecar import load_sidecar, software, where_now
 from omniaudio_studio.jobs.spatialize_request import SpatializeRequest
@@ -71,20 +72,10 @@ def describe_spatialization(
     companions
         SHA-256 of what lies beside the WAV, by deliverable.
     """
-    placed = replace(
-        request,
-        clip=request.clip.absolute(),
-        output=request.output.absolute(),
-        audio=None if request.audio is None else request.audio.absolute(),
-        # A name is looked up wherever the program runs; a path is meant from here.
-        bundle=request.bundle
-        if bundle is None or not Path(request.bundle).exists()
-        else str(bundle.path.absolute()),
-        sources=tuple(
-            source if source.file is None else replace(source, file=source.file.absolute())
-            for source in request.sources
-        ),
-    )
+    placed = with_absolute_paths(request)
+    # A name is looked up wherever the program runs; a path is meant from here.
+    if bundle is not None and Path(request.bundle).exists():
+        placed = replace(placed, bundle=str(bundle.path.absolute()))
     data = result.as_dict()
     return {
         "kind": KIND,
