@@ -23,7 +23,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -36,6 +35,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from interleaved import in_pairs
 
 from omniaudio_studio.engine.decoding import ChunkedDecoder
 from omniaudio_studio.engine.devices import ProviderChoice, choose_provider, cpu_threads
@@ -58,23 +58,7 @@ LATENTS, FRAMES, CONTEXT = 215, 80, 10
 CFG, STEPS = 5.0, 24
 SIZES = ("large", "medium", "small")
 VIEWS = ("equirect", "front")
-OUTPUTS = {
-    "vision": ["features"],
-    "conditioner": ["local", "global_"],
-    "dit": ["v"],
-    "vae_decoder": ["audio"],
-}
-AXES: dict[str, dict[str, dict[int, str]]] = {
-    "vision": {"frames": {0: "N"}},
-    "conditioner": {view: {0: "B", 1: "frames"} for view in VIEWS},
-    "dit": {
-        "x": {0: "B", 2: "T"},
-        "t": {0: "B"},
-        "local": {0: "B", 1: "T"},
-        "global_": {0: "B"},
-    },
-    "vae_decoder": {"z": {2: "T"}},
-}
+GRAPHS = ("vision", "conditioner", "dit", "vae_decoder")
 rng = np.random.default_rng(0)
 
 
@@ -100,20 +84,13 @@ def compared(name: str, slow: Run, fast: Run, pairs: int) -> Pairs:
     difference = None
     if isinstance(expected, np.ndarray):
         difference = float(np.abs(expected - found).max() / expected.std())
-    times = []
-    for pair in range(pairs):
-        if pair % 2:
-            late, early = timed(fast), timed(slow)
-            times.append((early, late))
-        else:
-            times.append((timed(slow), timed(fast)))
-    ratios = [a / b for a, b in times]
+    times = in_pairs(lambda: timed(slow), lambda: timed(fast), pairs)
     return Pairs(
         name,
-        statistics.median(a for a, _ in times),
-        statistics.median(b for _, b in times),
-        statistics.median(ratios),
-        [round(ratio, 2) for ratio in ratios],
+        times.slow,
+        times.fast,
+        times.ratio,
+        [round(ratio, 2) for ratio in times.ratios],
         difference,
     )
 
@@ -180,12 +157,11 @@ class Networks:
         import torch
 
         from omniaudio_studio.training.export import export_graph
-        from omniaudio_studio.training.importers.convert import graph_bytes
-        from omniaudio_studio.training.networks.released_dit import half
+        from omniaudio_studio.training.importers.convert import AXES, OUTPUTS, in_precision
 
         path = self.folder / f"{name}.onnx"
-        if self.half and name != "conditioner":
-            module = half(copy.deepcopy(module))
+        if self.half:
+            module = in_precision(name, copy.deepcopy(module), "fp16")
         axes = AXES[name]
         example = {
             # An axis that varies must not be one long where a graph is exported.
@@ -194,8 +170,7 @@ class Networks:
             else torch.from_numpy(value)
             for key, value in self.inputs(name).items()
         }
-        beside = graph_bytes(module, "fp16" if self.half else "fp32") > 1 << 30
-        export_graph(module, example, OUTPUTS[name], axes, path, beside=beside)
+        export_graph(module, example, OUTPUTS[name], axes, path)
         return path
 
 
@@ -258,7 +233,7 @@ def whole_clip(
 
     device = "cuda" if choice.device == "cuda" else "cpu"
     modules, sessions = {}, {}
-    for name in OUTPUTS:
+    for name in GRAPHS:
         module = networks.module(name)
         path = networks.export(name, module)
         sessions[name] = Session(path, choice, record=name == "dit" and device == "cuda")

@@ -29,15 +29,20 @@ def search_folders() -> list[Path]:
     The folders of ``$OMNIAUDIO_BUNDLES``, the user's data folder, the bundles inside the installed
     package, then `models/` of a checkout.
     """
-    import platformdirs
-
     package = Path(__file__).resolve().parent.parent
     folders = [Path(part) for part in os.environ.get(ENVIRONMENT, "").split(os.pathsep) if part]
-    folders.append(user_folder(platformdirs.user_data_dir("omniaudio-studio", appauthor=False)))
+    folders.append(user_bundles())
     folders.append(package / "_models")
     if (package.parent / "pyproject.toml").is_file():
         folders.append(package.parent / "models")
     return folders
+
+
+def user_bundles() -> Path:
+    """Where this user's own bundles live."""
+    import platformdirs
+
+    return user_folder(platformdirs.user_data_dir("omniaudio-studio", appauthor=False))
 
 
 def user_folder(data: str) -> Path:

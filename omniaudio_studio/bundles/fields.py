@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from omniaudio_studio.errors import BundleError
@@ -171,6 +173,21 @@ class Fields:
         if len(numbers) < 2 or not ordered or numbers[0] < minimum or numbers[-1] == math.inf:
             self.fail(name, f"two or more ascending finite numbers from {minimum:g}", value)
         return numbers
+
+
+def read_fields(path: Path) -> Fields:
+    """The object in a JSON file.
+
+    Raises
+    ------
+    BundleError
+        If it cannot be read, is no JSON, or no object.
+    """
+    try:
+        data = json.loads(path.read_bytes())
+    except (ValueError, OSError, RecursionError) as error:
+        raise BundleError(f"{path} is not JSON ({error}); get it again") from error
+    return Fields(data, str(path))
 
 
 def _finite(value: Any) -> float:

@@ -53,12 +53,14 @@ def released(
 ) -> None:
     """Import the released OmniAudio model: 1.2 billion parameters, best on a CUDA GPU."""
     need_torch()
-    if precision not in (None, "fp32", "fp16"):
-        raise OptionError(f"--precision must be fp32 or fp16, found {precision!r}")
+    from omniaudio_studio.bundles.discovery import user_bundles
     from omniaudio_studio.training.importers import released as importer
+    from omniaudio_studio.training.importers.convert import PRECISIONS
 
+    if precision not in (None, *PRECISIONS):
+        raise OptionError(f"--precision must be {' or '.join(PRECISIONS)}, found {precision!r}")
     chosen = precision or _best_precision()
-    target = out if out is not None else _user_bundles() / NAME
+    target = out if out is not None else user_bundles() / NAME
     importer.check_place(target, overwrite)
     name = target.name if out is not None else NAME
     for repository in importer.repositories(vision):
@@ -114,14 +116,7 @@ def _agreed() -> bool:
 def _best_precision() -> str:
     from omniaudio_studio.engine.devices import choose_provider
 
-    chosen = "fp16" if choose_provider().device == "cuda" else "fp32"
-    note(f"precision {chosen}: {choose_provider().reason}")
+    provider = choose_provider()
+    chosen = "fp16" if provider.device == "cuda" else "fp32"
+    note(f"precision {chosen}: {provider.reason}")
     return chosen
-
-
-def _user_bundles() -> Path:
-    import platformdirs
-
-    from omniaudio_studio.bundles.discovery import user_folder
-
-    return user_folder(platformdirs.user_data_dir("omniaudio-studio", appauthor=False))

@@ -6,7 +6,7 @@ import copy
 import datetime
 import logging
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,9 @@ DECODER_CHUNK = 64
 
 #: Weights of fewer values than this stay in 32 bits.
 _SMALL = 256
+
+#: Bytes of weights that are stored inside a graph's own file at most.
+_ONE_FILE = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -77,16 +80,15 @@ def export_graph(
     outputs: Sequence[str],
     axes: dict[str, dict[int, str]],
     path: Path,
-    *,
-    beside: bool = False,
 ) -> None:
     """Write one ONNX graph with named inputs and outputs.
 
     ``axes`` names the axes of each input that vary; "3*n" is three times as long as "n". Weights
     that 16 bits can hold exactly are stored so and widened when the graph is loaded; all arithmetic
-    stays in the types of the module. With ``beside``, weights go as they are into a file of their
-    own, `<name>.onnx.data`: one file of ONNX holds 2 GB at most.
+    stays in the types of the module. More than `_ONE_FILE` bytes of weights go as they are into a
+    file of their own, `<name>.onnx.data`: one file of ONNX holds 2 GB at most.
     """
+    beside = sum(value.nbytes for value in module.parameters()) > _ONE_FILE
     labels = {label for varying in axes.values() for label in varying.values()}
     names = {label.rpartition("*")[2] for label in labels}
     dimensions = {name: torch.export.Dim(name) for name in sorted(names)}
@@ -330,6 +332,23 @@ def write_graph(
     return checks
 
 
+def dated(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """A manifest's provenance with today's date and this software, where it does not say."""
+    return {
+        "created": datetime.date.today().isoformat(),
+        "software": f"omniaudio-studio {__version__}",
+        **provenance,
+    }
+
+
+def latent_fields(sample_rate: int, hop: int, channels: int) -> dict[str, Any]:
+    """What a manifest says of the sound's rate and the latents'."""
+    return {
+        "sample_rate": sample_rate,
+        "latent": {"rate": sample_rate / hop, "hop": hop, "channels": channels},
+    }
+
+
 def export_bundle(
     preset: Preset,
     vae: SpectralVAE,
@@ -371,17 +390,8 @@ def export_bundle(
         out,
         {
             **description,
-            "provenance": {
-                "created": datetime.date.today().isoformat(),
-                "software": f"omniaudio-studio {__version__}",
-                **description.get("provenance", {}),
-            },
-            "sample_rate": latent.sample_rate,
-            "latent": {
-                "rate": latent.sample_rate / latent.latent_hop,
-                "hop": latent.latent_hop,
-                "channels": latent.channels,
-            },
+            "provenance": dated(description.get("provenance", {})),
+            **latent_fields(latent.sample_rate, latent.latent_hop, latent.channels),
             "window": {"length": preset.window, "overlap": preset.overlap},
             "views": [
                 {

@@ -16,7 +16,7 @@ from torch import nn
 
 from omniaudio_studio.errors import BundleError
 from omniaudio_studio.training.importers.config import ReleasedSetup
-from omniaudio_studio.training.importers.weights import Weights, fill, folded, read_weights
+from omniaudio_studio.training.importers.weights import Names, Weights, fill, folded, read_weights
 from omniaudio_studio.training.networks.oobleck import Oobleck
 from omniaudio_studio.training.networks.released_dit import ReleasedConditioner, ReleasedDiT
 
@@ -29,27 +29,28 @@ _DEAD = re.compile(
 )
 
 _LAYER = r"transformer\.layers\.(\d+)\."
-_NAMES: tuple[tuple[str, str], ...] = (
-    (r"model\.model\.timestep_features\.weight", "dit.frequencies"),
-    (r"model\.model\.to_timestep_embed\.(\d)\.", r"dit.time.\1."),
-    (r"model\.model\.to_global_embed\.(\d)\.", r"conditioner.mlp.\1."),
-    (r"model\.model\.preprocess_conv\.", "dit.before."),
-    (r"model\.model\.postprocess_conv\.", "dit.after."),
-    (r"model\.model\.transformer\.project_(in|out)\.", r"dit.project_\1."),
-    (r"model\.model\.transformer\.rotary_pos_emb\.inv_freq", "dit.inverse"),
-    (rf"model\.model\.{_LAYER}pre_norm\.gamma", r"dit.blocks.\1.norm1.weight"),
-    (rf"model\.model\.{_LAYER}pre_norm\.beta", r"dit.blocks.\1.norm1.bias"),
-    (rf"model\.model\.{_LAYER}ff_norm\.gamma", r"dit.blocks.\1.norm2.weight"),
-    (rf"model\.model\.{_LAYER}ff_norm\.beta", r"dit.blocks.\1.norm2.bias"),
-    (rf"model\.model\.{_LAYER}self_attn\.to_qkv\.", r"dit.blocks.\1.attention.qkv."),
-    (rf"model\.model\.{_LAYER}self_attn\.to_out\.", r"dit.blocks.\1.attention.out."),
-    (rf"model\.model\.{_LAYER}ff\.ff\.0\.proj\.", r"dit.blocks.\1.up."),
-    (rf"model\.model\.{_LAYER}ff\.ff\.2\.", r"dit.blocks.\1.down."),
-    (r"conditioner\.conditioners\.video_fov\.embedder\.0\.", "conditioner.front."),
-    (r"conditioner\.conditioners\.video_360\.embedder\.0\.", "conditioner.equirect."),
-    (r"pretransform\.model\.", "vae."),
+_NAMES = Names(
+    (
+        (r"model\.model\.timestep_features\.weight", "dit.frequencies"),
+        (r"model\.model\.to_timestep_embed\.(\d)\.", r"dit.time.\1."),
+        (r"model\.model\.to_global_embed\.(\d)\.", r"conditioner.mlp.\1."),
+        (r"model\.model\.preprocess_conv\.", "dit.before."),
+        (r"model\.model\.postprocess_conv\.", "dit.after."),
+        (r"model\.model\.transformer\.project_(in|out)\.", r"dit.project_\1."),
+        (r"model\.model\.transformer\.rotary_pos_emb\.inv_freq", "dit.inverse"),
+        (rf"model\.model\.{_LAYER}pre_norm\.gamma", r"dit.blocks.\1.norm1.weight"),
+        (rf"model\.model\.{_LAYER}pre_norm\.beta", r"dit.blocks.\1.norm1.bias"),
+        (rf"model\.model\.{_LAYER}ff_norm\.gamma", r"dit.blocks.\1.norm2.weight"),
+        (rf"model\.model\.{_LAYER}ff_norm\.beta", r"dit.blocks.\1.norm2.bias"),
+        (rf"model\.model\.{_LAYER}self_attn\.to_qkv\.", r"dit.blocks.\1.attention.qkv."),
+        (rf"model\.model\.{_LAYER}self_attn\.to_out\.", r"dit.blocks.\1.attention.out."),
+        (rf"model\.model\.{_LAYER}ff\.ff\.0\.proj\.", r"dit.blocks.\1.up."),
+        (rf"model\.model\.{_LAYER}ff\.ff\.2\.", r"dit.blocks.\1.down."),
+        (r"conditioner\.conditioners\.video_fov\.embedder\.0\.", "conditioner.front."),
+        (r"conditioner\.conditioners\.video_360\.embedder\.0\.", "conditioner.equirect."),
+        (r"pretransform\.model\.", "vae."),
+    )
 )
-_PATTERNS = [(re.compile(pattern), ours) for pattern, ours in _NAMES]
 
 
 @dataclass(frozen=True)
@@ -121,14 +122,11 @@ def translated(weights: Weights, source: str) -> tuple[Weights, int]:
         if _DEAD.match(name):
             unused += value.numel()
             continue
-        for pattern, ours in _PATTERNS:
-            renamed, times = pattern.subn(ours, name)
-            if times and pattern.match(name):
-                result[renamed] = value
-                break
-        else:
+        renamed = _NAMES(name)
+        if renamed is None:
             raise BundleError(
                 f"{source}: the tensor {name} is unknown; update OmniAudio Studio, or get the "
                 "published weights"
             )
+        result[renamed] = value
     return result, unused

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from omniaudio_studio.bundles.fields import Fields
-from omniaudio_studio.errors import BundleError
+from omniaudio_studio.bundles.fields import Fields, read_fields
 from omniaudio_studio.training.networks.oobleck import OobleckConfig
 from omniaudio_studio.training.networks.released_dit import ROTARY, ReleasedConfig
 
@@ -37,11 +35,7 @@ def read_setup(path: Path) -> ReleasedSetup:
         If it is no JSON, a value is missing or of another kind, or the networks that it describes
         are others than the released ones.
     """
-    try:
-        data = json.loads(path.read_bytes())
-    except (ValueError, OSError, RecursionError) as error:
-        raise BundleError(f"{path} is not JSON ({error}); get it again") from error
-    whole = Fields(data, str(path))
+    whole = read_fields(path)
     model = whole.section("model")
     pretransform = model.section("pretransform").section("config")
     encoder = pretransform.section("encoder").section("config")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,19 +10,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from omniaudio_studio import __version__
 from omniaudio_studio.bundles.manifest import Manifest, write_manifest
 from omniaudio_studio.training.export import (
     GraphCheck,
     GraphPart,
     check_graph,
+    dated,
     export_graph,
+    latent_fields,
     outputs_of,
 )
 from omniaudio_studio.training.importers.checkpoint import Released
 from omniaudio_studio.training.importers.hub import CHECKPOINT, TOWER
 from omniaudio_studio.training.networks.clip import ImageTower
 from omniaudio_studio.training.networks.released_dit import half
+
+Axes = dict[str, dict[int, str]]
 
 PRECISIONS = ("fp32", "fp16")
 FEATURE_RATE = 8.0
@@ -34,19 +36,45 @@ OVERLAP = 32  # latents that consecutive windows share: 1.5 s
 #: Largest difference to torch in 32 bits, by the output's standard deviation.
 _TOLERANCE = {"fp32": 1e-3, "fp16": 0.1}
 
-#: Weights beyond this go into a file of their own: a file of ONNX holds 2 GB at most.
-_BESIDE = 1 << 30
-
 # CLIP's own mean and deviation of RGB (its published preprocessing).
 _NORMALISED = {
     "mean": [0.48145466, 0.4578275, 0.40821073],
     "std": [0.26862954, 0.26130258, 0.27577711],
 }
 
+OUTPUTS = {
+    "vision": ["features"],
+    "conditioner": ["local", "global_"],
+    "dit": ["v"],
+    "vae_decoder": ["audio"],
+    "vae_encoder": ["mean", "scale"],
+}
+
+#: Axes that vary, by graph and input; the encoder's depends on the hop.
+AXES: dict[str, Axes] = {
+    "vision": {"frames": {0: "N"}},
+    "conditioner": {view: {0: "B", 1: "frames"} for view in ("equirect", "front")},
+    "dit": {
+        "x": {0: "B", 2: "T"},
+        "t": {0: "B"},
+        "local": {0: "B", 1: "T"},
+        "global_": {0: "B"},
+    },
+    "vae_decoder": {"z": {2: "T"}},
+}
+
 
 def graph_bytes(module: nn.Module, precision: str) -> int:
     """About how large a module's graph will be."""
     return sum(value.numel() for value in module.parameters()) * (4 if precision == "fp32" else 2)
+
+
+def in_precision(graph: str, module: nn.Module, precision: str) -> nn.Module:
+    """The module, its weights turned to 16 bits in place where the precision and the graph want it.
+
+    The conditioner runs once a window: nothing is to be had there.
+    """
+    return half(module) if precision == "fp16" and graph != "conditioner" else module
 
 
 def parts_of(released: Released, tower: ImageTower | None) -> Iterator[GraphPart]:
@@ -60,43 +88,27 @@ def parts_of(released: Released, tower: ImageTower | None) -> Iterator[GraphPart
     def random(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator)
 
+    axes = {**AXES, "vae_encoder": {"audio": {2: f"{vae.hop}*latents"}}}
+
+    def part(name: str, module: nn.Module, example: dict[str, Tensor]) -> GraphPart:
+        return GraphPart(name, module, example, OUTPUTS[name], axes[name], 0.0)
+
     if tower is not None:
         size = tower.config.image
-        frames = {"frames": random(2, 3, size, size)}
-        yield GraphPart("vision", tower, frames, ["features"], {"frames": {0: "N"}}, 0.0)
-    features = {name: random(2, 9, config.features) for name in ("equirect", "front")}
-    axes = {name: {0: "B", 1: "frames"} for name in features}
-    yield GraphPart("conditioner", released.conditioner, features, ["local", "global_"], axes, 0.0)
+        yield part("vision", tower, {"frames": random(2, 3, size, size)})
+    features = {name: random(2, 9, config.features) for name in AXES["conditioner"]}
+    yield part("conditioner", released.conditioner, features)
     length = 64
-    yield GraphPart(
-        "dit",
-        released.dit,
-        {
-            "x": random(2, config.channels, length),
-            "t": torch.rand(2, generator=generator),
-            "local": random(2, length, config.width),
-            "global_": random(2, config.width),
-        },
-        ["v"],
-        {"x": {0: "B", 2: "T"}, "t": {0: "B"}, "local": {0: "B", 1: "T"}, "global_": {0: "B"}},
-        0.0,
-    )
-    yield GraphPart(
-        "vae_decoder",
-        released.vae.decoder,
-        {"z": random(1, vae.latent, 12)},
-        ["audio"],
-        {"z": {2: "T"}},
-        0.0,
-    )
-    yield GraphPart(
-        "vae_encoder",
-        released.vae.encoder,
-        {"audio": 0.1 * random(1, vae.audio, 8 * vae.hop)},
-        ["mean", "scale"],
-        {"audio": {2: f"{vae.hop}*latents"}},
-        0.0,
-    )
+    steps = {
+        "x": random(2, config.channels, length),
+        "t": torch.rand(2, generator=generator),
+        "local": random(2, length, config.width),
+        "global_": random(2, config.width),
+    }
+    yield part("dit", released.dit, steps)
+    yield part("vae_decoder", released.vae.decoder, {"z": random(1, vae.latent, 12)})
+    sound = {"audio": 0.1 * random(1, vae.audio, 8 * vae.hop)}
+    yield part("vae_encoder", released.vae.encoder, sound)
 
 
 def convert(
@@ -134,11 +146,8 @@ def convert(
         advance(part.name, len(names), total)
         path = out / f"{part.name}.onnx"
         expected = outputs_of(part.module, part.example)
-        # The conditioner runs once a window: nothing is to be had there.
-        halved = precision == "fp16" and part.name != "conditioner"
-        module = half(part.module) if halved else part.module
-        beside = graph_bytes(module, precision) > _BESIDE
-        export_graph(module, part.example, part.outputs, part.axes, path, beside=beside)
+        module = in_precision(part.name, part.module, precision)
+        export_graph(module, part.example, part.outputs, part.axes, path)
         gc.collect()  # the exporter's program holds weights in cycles
         found = check_graph(expected, part.example, part.outputs, path, _TOLERANCE[precision])
         for check in found:
@@ -181,18 +190,13 @@ def _description(
             + (f"; vision tower {TOWER.name}, {TOWER.licence}" if tower is not None else ""),
         },
         "demonstration": False,
-        "provenance": {
-            "data": ["Sphere360 and the other sounds that arXiv 2504.14906 names"],
-            "command": command,
-            "created": datetime.date.today().isoformat(),
-            "software": f"omniaudio-studio {__version__}",
-        },
-        "sample_rate": setup.sample_rate,
-        "latent": {
-            "rate": setup.sample_rate / vae.hop,
-            "hop": vae.hop,
-            "channels": vae.latent,
-        },
+        "provenance": dated(
+            {
+                "data": ["Sphere360 and the other sounds that arXiv 2504.14906 names"],
+                "command": command,
+            }
+        ),
+        **latent_fields(setup.sample_rate, vae.hop, vae.latent),
         "window": {"length": setup.window, "overlap": min(OVERLAP, setup.window // 4)},
         "views": [
             {"name": "equirect", "kind": "equirect", "fit": "pad-square", **view},

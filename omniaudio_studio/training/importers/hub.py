@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,40 +141,41 @@ def download(items: list[Download], folder: Path, say: Callable[[str], None]) ->
             )
 
 
-class _told:
+@contextmanager
+def _told(repository: Repository) -> Iterator[None]:
     """The hub's errors in one line each."""
+    from huggingface_hub import errors
 
-    def __init__(self, repository: Repository) -> None:
-        self._name = repository.name
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is None or isinstance(error, OmniAudioError) or not isinstance(error, Exception):
-            return
-        from huggingface_hub import errors
-
-        instead = "get the files yourself and name their folder with --from"
-        if isinstance(error, errors.GatedRepoError):
-            said = (
-                f"{self._name} is only given to those who asked for it (403): accept its terms on "
-                f"https://huggingface.co/{self._name} and log in with `hf auth login`"
-            )
-        elif isinstance(error, errors.RepositoryNotFoundError | errors.EntryNotFoundError) and (
-            not isinstance(error, errors.LocalEntryNotFoundError)
-        ):
-            said = f"{self._name} is not on the hub any more (404); {instead}"
-        elif isinstance(error, errors.HfHubHTTPError):
-            code = getattr(error.response, "status_code", "no")
-            said = f"the hub refuses {self._name} (answer {code}); try later, or {instead}"
-        elif isinstance(error, OSError) and error.errno is not None:
+    name = repository.name
+    instead = "get the files yourself and name their folder with --from"
+    try:
+        yield
+    except OmniAudioError:
+        raise
+    except errors.GatedRepoError as error:
+        raise MissingFileError(
+            f"{name} is only given to those who asked for it (403): accept its terms on "
+            f"https://huggingface.co/{name} and log in with `hf auth login`"
+        ) from error
+    except errors.LocalEntryNotFoundError as error:
+        raise MissingFileError(_unreached(error, instead)) from error
+    except (errors.RepositoryNotFoundError, errors.EntryNotFoundError) as error:
+        raise MissingFileError(f"{name} is not on the hub any more (404); {instead}") from error
+    except errors.HfHubHTTPError as error:
+        code = getattr(error.response, "status_code", "no")
+        raise MissingFileError(
+            f"the hub refuses {name} (answer {code}); try later, or {instead}"
+        ) from error
+    except Exception as error:  # what the network's own library raises is of many kinds
+        if isinstance(error, OSError) and error.errno is not None:
             raise OutputError(
-                f"cannot write the download of {self._name}: {error.strerror or error}"
+                f"cannot write the download of {name}: {error.strerror or error}"
             ) from error
-        else:
-            said = f"the hub cannot be reached ({_first_line(error)}); try later, or {instead}"
-        raise MissingFileError(said) from error
+        raise MissingFileError(_unreached(error, instead)) from error
+
+
+def _unreached(error: Exception, instead: str) -> str:
+    return f"the hub cannot be reached ({_first_line(error)}); try later, or {instead}"
 
 
 def _first_line(error: Exception) -> str:

@@ -8,30 +8,31 @@ from pathlib import Path
 
 import torch
 
-from omniaudio_studio.bundles.fields import Fields
+from omniaudio_studio.bundles.fields import read_fields
 from omniaudio_studio.errors import BundleError, MissingFileError
-from omniaudio_studio.training.importers.weights import Weights, fill, read_weights
+from omniaudio_studio.training.importers.weights import Names, Weights, fill, read_weights
 from omniaudio_studio.training.networks.clip import ACTIVATIONS, ImageTower, TowerConfig
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
 
 _LAYER = r"vision_model\.encoder\.layers\.(\d+)\."
-_NAMES: tuple[tuple[str, str], ...] = (
-    (r"vision_model\.embeddings\.class_embedding", "first"),
-    (r"vision_model\.embeddings\.patch_embedding\.", "patches."),
-    (r"vision_model\.embeddings\.position_embedding\.weight", "positions"),
-    # (Written so in the published files.)
-    (r"vision_model\.pre_layrnorm\.", "before."),
-    (r"vision_model\.post_layernorm\.", "after."),
-    (r"visual_projection\.", "project."),
-    (rf"{_LAYER}layer_norm([12])\.", r"blocks.\1.norm\2."),
-    (rf"{_LAYER}self_attn\.([qkv])_proj\.", r"blocks.\1.\2."),
-    (rf"{_LAYER}self_attn\.out_proj\.", r"blocks.\1.out."),
-    (rf"{_LAYER}mlp\.fc1\.", r"blocks.\1.up."),
-    (rf"{_LAYER}mlp\.fc2\.", r"blocks.\1.down."),
+_NAMES = Names(
+    (
+        (r"vision_model\.embeddings\.class_embedding", "first"),
+        (r"vision_model\.embeddings\.patch_embedding\.", "patches."),
+        (r"vision_model\.embeddings\.position_embedding\.weight", "positions"),
+        # (Written so in the published files.)
+        (r"vision_model\.pre_layrnorm\.", "before."),
+        (r"vision_model\.post_layernorm\.", "after."),
+        (r"visual_projection\.", "project."),
+        (rf"{_LAYER}layer_norm([12])\.", r"blocks.\1.norm\2."),
+        (rf"{_LAYER}self_attn\.([qkv])_proj\.", r"blocks.\1.\2."),
+        (rf"{_LAYER}self_attn\.out_proj\.", r"blocks.\1.out."),
+        (rf"{_LAYER}mlp\.fc1\.", r"blocks.\1.up."),
+        (rf"{_LAYER}mlp\.fc2\.", r"blocks.\1.down."),
+    )
 )
-_PATTERNS = [(re.compile(pattern), ours) for pattern, ours in _NAMES]
 
 
 def read_tower_config(path: Path) -> TowerConfig:
@@ -42,11 +43,7 @@ def read_tower_config(path: Path) -> TowerConfig:
     BundleError
         If it is no JSON, or describes no image tower that we have.
     """
-    try:
-        data = json.loads(path.read_bytes())
-    except (ValueError, OSError, RecursionError) as error:
-        raise BundleError(f"{path} is not JSON ({error}); get it again") from error
-    whole = Fields(data, str(path))
+    whole = read_fields(path)
     vision = whole.section("vision_config")
 
     def size(name: str, default: int) -> int:
@@ -109,12 +106,10 @@ def _renamed(weights: Weights, source: str) -> Weights:
         # Position numbers are in some files, the text tower in most.
         if name.endswith("position_ids") or not name.startswith(("vision_model.", "visual_")):
             continue
-        for pattern, ours in _PATTERNS:
-            if pattern.match(name):
-                result[pattern.sub(ours, name)] = value
-                break
-        else:
+        renamed = _NAMES(name)
+        if renamed is None:
             raise BundleError(f"{source}: the tensor {name} is unknown; is this a CLIP model?")
+        result[renamed] = value
     if not result:
         raise MissingFileError(f"{source} holds no image tower of CLIP (vision_model.*)")
     return result

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -65,6 +66,26 @@ def damaged(path: Path, error: Exception) -> str:
     """What to say of a file that cannot be read."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return f"{path} cannot be read ({lines[0][:120].rstrip('.')}); it may be cut off: get it again"
+
+
+class Names:
+    """Names of tensors, put into others by the first pattern that fits their beginning.
+
+    Parameters
+    ----------
+    pairs
+        A regular expression, and what stands in its place (as for `re.sub`).
+    """
+
+    def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
+        self._pairs = [(re.compile(pattern), ours) for pattern, ours in pairs]
+
+    def __call__(self, name: str) -> str | None:
+        """The new name, or None where no pattern fits."""
+        for pattern, ours in self._pairs:
+            if pattern.match(name):
+                return pattern.sub(ours, name, count=1)
+        return None
 
 
 def folded(weights: Weights) -> Weights:

@@ -6,6 +6,12 @@ import torch
 from torch import Tensor, nn
 
 
+def heads_of(joint: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, keys, values: from ``[B, T, 3 d]`` to a ``[B, heads, T, d / heads]`` of each."""
+    q, k, v = (part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in joint.chunk(3, dim=-1))
+    return q, k, v
+
+
 class ChannelNorm(nn.Module):
     """Layer normalisation over the channels of ``[B, C, T]``."""
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from omniaudio_studio.training.networks.blocks import heads_of
 from omniaudio_studio.training.networks.released_dit import WideNorm
 
 ACTIVATIONS = ("quick_gelu", "gelu")
@@ -51,10 +52,7 @@ class TowerBlock(nn.Module):
         self.down = nn.Linear(config.hidden, config.width)
 
     def forward(self, x: Tensor) -> Tensor:
-        q, k, v = (
-            part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for part in self.qkv(self.norm1(x)).chunk(3, dim=-1)
-        )
+        q, k, v = heads_of(self.qkv(self.norm1(x)), self.heads)
         seen = functional.scaled_dot_product_attention(q, k, v)
         x = x + self.out(seen.transpose(1, 2).flatten(2))
         h = self.up(self.norm2(x))

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from omniaudio_studio.training.networks.blocks import heads_of
 from omniaudio_studio.training.networks.dit import rotate
 
 ROTARY = 32
@@ -57,10 +58,7 @@ class Attention(nn.Module):
         self.out = nn.Linear(width, width, bias=False)
 
     def forward(self, x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-        q, k, v = (
-            part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for part in self.qkv(x).chunk(3, dim=-1)
-        )
+        q, k, v = heads_of(self.qkv(x), self.heads)
         q, k = _turned(q, cosine, sine), _turned(k, cosine, sine)
         h = functional.scaled_dot_product_attention(q, k, v)
         return self.out(h.transpose(1, 2).flatten(2))
