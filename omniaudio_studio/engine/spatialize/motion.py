@@ -141,8 +141,11 @@ class MotionMeter:
 
     def __call__(self, picture: NDArray[np.uint8]) -> Change | None:
         """The change to this picture, uint8 (ROWS, COLUMNS, 3); None for the first one."""
-        luma = np.array([0.299, 0.587, 0.114], np.float32) / np.float32(255)
-        grey: Array = picture.astype(np.float32) @ luma
+        import cv2
+
+        # No product of matrices: BLAS would set its threads to it, which go on waiting for more
+        # where the decoder's could work.
+        grey: Array = cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2GRAY)
         before, self._before = self._before, grey
         if before is None:
             return None
