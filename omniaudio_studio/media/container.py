@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from omniaudio_studio.errors import MediaError, MissingFileError
 from omniaudio_studio.files import is_there, reason
+from omniaudio_studio.media.sparing import Needed, sparing
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -193,9 +194,9 @@ def _decode(packet: Packet | None, stream: Any, damage: Damage) -> list[Any]:
         return []
 
 
-def _decoded(container: InputContainer, stream: Any, damage: Damage) -> Iterator[Any]:
+def _decoded(source: Iterator[Packet], stream: Any, damage: Damage) -> Iterator[Any]:
     flushed = False
-    for packet in packets(container, stream, damage):
+    for packet in source:
         if packet.size == 0 and packet.dts is None:
             flushed = True  # libav's end of stream: the decoder gives back what it holds
         yield from _decode(packet, stream, damage)
@@ -204,18 +205,22 @@ def _decoded(container: InputContainer, stream: Any, damage: Damage) -> Iterator
 
 
 def decode_video(
-    container: InputContainer, stream: VideoStream, damage: Damage
+    container: InputContainer, stream: VideoStream, damage: Damage, needed: Needed | None = None
 ) -> Iterator[VideoFrame]:
     """Decode pictures in order of presentation, each with a timestamp.
 
     Damaged packets are skipped and counted. Pictures with holes are left out once a whole one has
     been seen. A picture without a timestamp follows the one before by one frame of the nominal
-    rate.
+    rate. With ``needed``, some that it does not want are missing (see
+    :mod:`~omniaudio_studio.media.sparing`).
     """
+    source = packets(container, stream, damage)
+    if needed is not None:
+        source = sparing(source, stream, needed)
     step = _nominal_step(stream)
     last: int | None = None
     seen_whole = False
-    for frame in _decoded(container, stream, damage):
+    for frame in _decoded(source, stream, damage):
         if frame.is_corrupt and seen_whole:
             damage.frames += 1
             continue
@@ -232,7 +237,7 @@ def decode_audio(
     container: InputContainer, stream: AudioStream, damage: Damage
 ) -> Iterator[AudioFrame]:
     """Decode sound past damage; the caller looks at the timestamps for holes."""
-    yield from _decoded(container, stream, damage)
+    yield from _decoded(packets(container, stream, damage), stream, damage)
 
 
 def nominal_rate(stream: VideoStream) -> Fraction:

@@ -13,6 +13,7 @@ from omniaudio_studio.cancel import Cancel
 from omniaudio_studio.errors import MediaError
 from omniaudio_studio.media.container import Damage, decode_video
 from omniaudio_studio.media.probe import ClipInfo, opened_video
+from omniaudio_studio.media.sparing import Needed
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -212,7 +213,8 @@ def _at_times(
         position = 0
         slack = _tolerance(stream)
         held: VideoFrame | None = None
-        for frame in _from(info, container, stream, float(wanted[0]), damage):
+        needed = _needed(info, stream, wanted + slack)
+        for frame in _from(info, container, stream, float(wanted[0]), damage, needed):
             if cancel is not None:
                 cancel.check()
             result = None
@@ -255,14 +257,31 @@ def _time(frame: VideoFrame, stream: VideoStream, info: ClipInfo) -> float:
     return float(frame.pts * stream.time_base) - info.start_time
 
 
+def _needed(info: ClipInfo, stream: VideoStream, wanted: np.ndarray) -> Needed:
+    assert stream.time_base is not None
+    base = float(stream.time_base)
+
+    def needed(begin: int, end: int | None) -> bool:
+        first = int(np.searchsorted(wanted, begin * base - info.start_time))
+        until = math.inf if end is None else end * base - info.start_time
+        return first < wanted.size and bool(wanted[first] < until)
+
+    return needed
+
+
 def _from(
-    info: ClipInfo, container: InputContainer, stream: VideoStream, time: float, damage: Damage
+    info: ClipInfo,
+    container: InputContainer,
+    stream: VideoStream,
+    time: float,
+    damage: Damage,
+    needed: Needed,
 ) -> Iterator[VideoFrame]:
     """Decoded frames from the one shown at ``time`` or a little before."""
     import av.error
 
     if time < _SEEK_FROM:
-        yield from decode_video(container, stream, damage)
+        yield from decode_video(container, stream, damage, needed)
         return
     assert stream.time_base is not None
     for margin in _SEEK_MARGINS:
@@ -271,14 +290,14 @@ def _from(
             container.seek(math.floor(target / stream.time_base), stream=stream)
         except av.error.FFmpegError:
             continue
-        frames = decode_video(container, stream, damage)
+        frames = decode_video(container, stream, damage, needed)
         first = next(frames, None)
         if first is not None and _time(first, stream, info) <= time + _tolerance(stream):
             yield first
             yield from frames
             return
     with opened_video(info.path) as (again, other):
-        yield from decode_video(again, other, damage)
+        yield from decode_video(again, other, damage, needed)
 
 
 def read_frame(info: ClipInfo, time: float) -> np.ndarray:

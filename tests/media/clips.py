@@ -52,10 +52,12 @@ def make_clip(
     tracks: int = 1,
     last: float | None = None,
     metadata: dict[str, str] | None = None,
+    encoder: dict[str, str] | None = None,
 ) -> Path:
     """Write a clip whose picture k appears at ``times[k]`` (seconds) and has brightness `level`.
 
     ``sound`` is float (channels, n). ``last`` is how long the last picture stays, seconds.
+    ``encoder`` has options for the codec, ``options`` for the container.
     """
     with av.open(str(path), "w", format=format, options=options or {}) as container:
         videos: list[Any] = []
@@ -63,6 +65,7 @@ def make_clip(
             settings = {}
             if codec == "libx264":
                 settings = {"preset": "ultrafast", "qp": "10", "bf": str(bframes)}
+            settings |= encoder or {}
             stream = container.add_stream(codec, rate, options=settings)
             stream.width, stream.height = size
             stream.metadata.update(metadata or {})

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,7 +83,7 @@ def find_automatic(
     moments = start + np.arange(frames + 1) / RATE
     views = iter_views(info, moments, [_VIEW], cancel=cancel, on_warning=warnings.append)
     certain, weights = 0.0, 1e-12
-    with ahead(views) as pictures:
+    with _opencv_alone(), ahead(views) as pictures:
         judge = Judge(max_sources)
         joiner = SourceJoiner(max_sources, BANDS)
         sound = FrameReader(
@@ -119,6 +120,19 @@ def find_automatic(
         )
     names = tuple(f"source {number + 1}" for number in range(len(placement.directions)))
     return Found(placement, names, float(confidence), tuple(warnings))
+
+
+@contextmanager
+def _opencv_alone() -> Iterator[None]:
+    """OpenCV without its threads: for such small pictures they only wait, at the decoder's cost."""
+    import cv2
+
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(threads)
 
 
 def _sections(

@@ -145,7 +145,9 @@ class MotionMeter:
 
         # No product of matrices: BLAS would set its threads to it, which go on waiting for more
         # where the decoder's could work.
-        grey: Array = cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2GRAY)
+        grey = np.asarray(
+            cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2GRAY), np.float32
+        )
         before, self._before = self._before, grey
         if before is None:
             return None
