@@ -28,7 +28,8 @@ _APART = np.radians(52)  # between paths
 _SAME = np.radians(40)  # between the middles of two paths
 _NEAR = np.radians(35)  # what belongs to a source
 _STEP_COST = 2.0  # evidence for a step of a radian, squared
-_SECOND = 0.3  # a further path has so much of the first one's evidence
+_SECOND = 0.2  # a further path has so much of the first one's evidence
+_SHARP = 3.0  # of the shares in a band: a mixture points between its sources, at neither
 _STILL = 2e-5  # mean change over the sphere (0 to 1) that is none
 _REACH = np.radians(18)  # about half the angle that a sounding thing may take up
 _SMOOTH = 3.5  # frames, of a path's directions
@@ -197,7 +198,7 @@ class Judge:
             score = 5 * match[None, :] + np.log(moving) + 1.5 * pan * vectors[:, 1:2]
             scores.append(score)
         stacked = np.stack(scores)  # (k, T, bands)
-        parts = np.exp(stacked - stacked.max(axis=0, keepdims=True))
+        parts = np.exp(_SHARP * (stacked - stacked.max(axis=0, keepdims=True)))
         parts /= parts.sum(axis=0, keepdims=True)
         return (parts * direct).transpose(0, 2, 1).astype(np.float32)
 
