@@ -33,7 +33,9 @@ def released(
     ] = None,
     precision: Annotated[
         str | None,
-        typer.Option(help="fp32 or fp16; else fp16 where CUDA works, fp32 elsewhere."),
+        typer.Option(
+            help="fp32, fp16 or int8 (for CPUs); else fp16 where CUDA works, fp32 elsewhere."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder of the bundle; else the user's own.")
@@ -58,7 +60,7 @@ def released(
     from omniaudio_studio.training.importers.convert import PRECISIONS
 
     if precision not in (None, *PRECISIONS):
-        raise OptionError(f"--precision must be {' or '.join(PRECISIONS)}, found {precision!r}")
+        raise OptionError(f"--precision must be one of {', '.join(PRECISIONS)}, found {precision!r}")
     chosen = precision or _best_precision()
     target = out if out is not None else user_bundles() / NAME
     importer.check_place(target, overwrite)

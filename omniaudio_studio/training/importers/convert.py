@@ -24,17 +24,24 @@ from omniaudio_studio.training.importers.checkpoint import Released
 from omniaudio_studio.training.importers.hub import CHECKPOINT, TOWER
 from omniaudio_studio.training.networks.clip import ImageTower
 from omniaudio_studio.training.networks.released_dit import half
+from omniaudio_studio.training.quantising import quantise
 
 Axes = dict[str, dict[int, str]]
 
-PRECISIONS = ("fp32", "fp16")
+PRECISIONS = ("fp32", "fp16", "int8")
 FEATURE_RATE = 8.0
 CFG, STEPS = 5.0, 24  # as in the paper; the released script has a guidance scale of 3
 DECODER_CHUNK = 64
 OVERLAP = 32  # latents that consecutive windows share: 1.5 s
 
 #: Largest difference to torch in 32 bits, by the output's standard deviation.
-_TOLERANCE = {"fp32": 1e-3, "fp16": 0.1}
+_TOLERANCE = {"fp32": 1e-3, "fp16": 0.1, "int8": 0.5}
+
+_NAMED = {
+    "fp32": "fp32",
+    "fp16": "fp16, fp32 in norms, time embedding and Snake",
+    "int8": "int8 in the transformer's matrix products, fp32 elsewhere",
+}
 
 # CLIP's own mean and deviation of RGB (its published preprocessing).
 _NORMALISED = {
@@ -65,8 +72,8 @@ AXES: dict[str, Axes] = {
 
 
 def graph_bytes(module: nn.Module, precision: str) -> int:
-    """About how large a module's graph will be."""
-    return sum(value.numel() for value in module.parameters()) * (4 if precision == "fp32" else 2)
+    """About how large a module's graph will be, while it is made: 8 bits are made of 32."""
+    return sum(value.numel() for value in module.parameters()) * (2 if precision == "fp16" else 4)
 
 
 def in_precision(graph: str, module: nn.Module, precision: str) -> nn.Module:
@@ -129,8 +136,11 @@ def convert(
     tower
         None for a bundle that takes given features.
     precision
-        "fp32", or "fp16": weights and arithmetic in 16 bits, but for the conditioner, norms, the
-        time embedding and Snake; inputs and outputs stay in 32. The networks are changed by it.
+        "fp32". Or "fp16": weights and arithmetic in 16 bits, but for the conditioner, norms, the
+        time embedding and Snake; inputs and outputs stay in 32. The networks are changed by it. Or
+        "int8": the transformer's large matrix products in 8 bits, for CPUs. Vision stays in 32
+        bits: features are kept by picture, and in 8 bits they would depend on which others a
+        picture is looked at with.
     advance
         Told the graph that comes next, how many are done, and of how many.
 
@@ -149,6 +159,9 @@ def convert(
         module = in_precision(part.name, part.module, precision)
         export_graph(module, part.example, part.outputs, part.axes, path)
         gc.collect()  # the exporter's program holds weights in cycles
+        if precision == "int8" and part.name == "dit":
+            turned = quantise(path, released.setup.dit.width)
+            say(f"{path.name}: {turned} matrix products in 8 bits")
         found = check_graph(expected, part.example, part.outputs, path, _TOLERANCE[precision])
         for check in found:
             say(
@@ -213,8 +226,6 @@ def _description(
         "guidance": {"drop": ["local"], "rescale": 0.0},
         "channel_order": "WYZX",
         "decoder": {"context": vae.decoder_context, "chunk": DECODER_CHUNK},
-        "precision": "fp32"
-        if precision == "fp32"
-        else "fp16, fp32 in norms, time embedding and Snake",
+        "precision": _NAMED[precision],
         "graphs": {graph: f"{graph}.onnx" for graph in graphs},
     }

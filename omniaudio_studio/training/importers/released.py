@@ -50,7 +50,7 @@ class ImportOrder:
     name
         The bundle's own.
     precision
-        "fp32" or "fp16".
+        "fp32", "fp16" or "int8", see `convert.convert`.
     vision
         False for a bundle that takes given features.
     command
