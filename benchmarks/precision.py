@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omniaudio_studio.bundles.bundle import load_bundle
-from omniaudio_studio.engine.decoding import ChunkedDecoder
+from omniaudio_studio.engine.decoding import ChunkedDecoder, decode
 from omniaudio_studio.engine.devices import choose_provider
 from omniaudio_studio.engine.resample import resampling_matrix
 from omniaudio_studio.engine.sampler import euler, guided, linear_schedule
@@ -62,24 +62,22 @@ def make(folder: Path, device: str, cfg: float, steps: int, seed: int) -> Made:
     )
     inputs = {"local": matrix @ made["local"], "global_": made["global_"]}
     del conditioner
-    dit = Session(bundle.graph("dit"), choice)
+    session = Session(bundle.graph("dit"), choice)
     velocities: list[Array] = []
     spent: list[float] = []
 
     def model(x: Array, t: Array, conditions: dict[str, Array]) -> Array:
         begun = time.perf_counter()
-        v = dit.run({"x": x, "t": t, **conditions})["v"]
+        v = session.run({"x": x, "t": t, **conditions})["v"]
         spent.append(time.perf_counter() - begun)
         velocities.append(v)
         return v
 
     velocity = guided(model, inputs, manifest.guidance.drop, cfg)
     latents = euler(velocity, noise, linear_schedule(steps))
-    del dit
     decoder = Session(bundle.graph("vae_decoder"), choice)
     chunks = ChunkedDecoder(
-        lambda z: decoder.run({"z": z})["audio"],
-        manifest.latent.hop,
+        lambda z, before, after: decode(decoder, z, before, after, manifest.latent.hop),
         manifest.decoder.context,
         manifest.decoder.chunk,
         manifest.channel_order,

@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from interleaved import in_pairs
 
-from omniaudio_studio.engine.decoding import ChunkedDecoder
+from omniaudio_studio.engine.decoding import ChunkedDecoder, decode
 from omniaudio_studio.engine.devices import ProviderChoice, choose_provider, cpu_threads
 from omniaudio_studio.engine.features import BATCH
 from omniaudio_studio.engine.graphs import STEPPING
@@ -158,6 +158,7 @@ class Networks:
 
         from omniaudio_studio.training.export import export_graph
         from omniaudio_studio.training.importers.convert import AXES, OUTPUTS, in_precision
+        from omniaudio_studio.training.importers.trimming import trim
 
         path = self.folder / f"{name}.onnx"
         if self.half:
@@ -171,12 +172,16 @@ class Networks:
             for key, value in self.inputs(name).items()
         }
         export_graph(module, example, OUTPUTS[name], axes, path)
+        if name == "vae_decoder":
+            trim(path, self.vae)
         return path
 
 
 def in_chunks(decoder: Session, latents: Array, hop: int, chunk: int) -> Array:
     """Sound (1, 4, N) of latents (1, C, T), as the engine decodes it."""
-    chunked = ChunkedDecoder(lambda z: decoder.run({"z": z})["audio"], hop, CONTEXT, chunk)
+    chunked = ChunkedDecoder(
+        lambda z, before, after: decode(decoder, z, before, after, hop), CONTEXT, chunk
+    )
     return np.concatenate([*chunked.push(latents[0]), *chunked.finish()], axis=1)[None]
 
 
@@ -221,7 +226,10 @@ def decoding(networks: Networks, choice: ProviderChoice, pairs: int) -> Iterator
         pairs,
     )
     yield compared(
-        f"decoding {LATENTS} latents at once", eager, lambda: session.run(inputs)["audio"], pairs
+        f"decoding {LATENTS} latents at once",
+        eager,
+        lambda: decode(session, inputs["z"], 0, 0, networks.vae.hop),
+        pairs,
     )
 
 

@@ -60,7 +60,9 @@ def released(
     from omniaudio_studio.training.importers.convert import PRECISIONS
 
     if precision not in (None, *PRECISIONS):
-        raise OptionError(f"--precision must be one of {', '.join(PRECISIONS)}, found {precision!r}")
+        raise OptionError(
+            f"--precision must be one of {', '.join(PRECISIONS)}, found {precision!r}"
+        )
     chosen = precision or _best_precision()
     target = out if out is not None else user_bundles() / NAME
     importer.check_place(target, overwrite)

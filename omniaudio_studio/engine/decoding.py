@@ -7,25 +7,46 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from omniaudio_studio.engine.cancel import CancelToken
+from omniaudio_studio.engine.sessions import Session
+
 Array = NDArray[np.float32]
-Decode = Callable[[Array], Array]
+Decode = Callable[[Array, int, int], Array]
 
 CHANNELS = "WYZX"
+
+
+def decode(
+    session: Session, z: Array, before: int, after: int, hop: int, cancel: CancelToken | None = None
+) -> Array:
+    """Sound (1, 4, n * hop) of the latents between surroundings.
+
+    Parameters
+    ----------
+    session
+        A bundle's decoder. One with an input "context" is told of the surroundings, and may let go
+        of them as soon as it needs them no more.
+    z : (1, C, before + n + after)
+    """
+    if "context" in session.inputs:
+        around = np.array([before, after], np.int64)
+        return session.run({"z": z, "context": around}, cancel)["audio"]
+    sound = session.run({"z": z}, cancel)["audio"]
+    return sound[..., before * hop : sound.shape[-1] - after * hop]
 
 
 class ChunkedDecoder:
     """Decodes a stream of latents, equal to decoding all of them at once.
 
     Each chunk is decoded together with ``context`` latents of its real surroundings on both sides,
-    whose sound is thrown away. Where the context covers the decoder's receptive field, what is left
+    whose sound is not kept. Where the context covers the decoder's receptive field, what is left
     is what the whole decode gives there; at the two ends there are no surroundings, as there.
 
     Parameters
     ----------
     decode
-        z (1, C, T) -> audio (1, 4, T * hop).
-    hop
-        Samples per latent.
+        z (1, C, T), and how many of its latents before and after are surroundings -> sound of the
+        others, (1, 4, n * hop).
     context, chunk
         Latents, from the manifest.
     channel_order
@@ -33,10 +54,9 @@ class ChunkedDecoder:
     """
 
     def __init__(
-        self, decode: Decode, hop: int, context: int, chunk: int, channel_order: str = CHANNELS
+        self, decode: Decode, context: int, chunk: int, channel_order: str = CHANNELS
     ) -> None:
         self._decode = decode
-        self._hop = hop
         self._context = context
         self._chunk = chunk
         self._order = [channel_order.index(channel) for channel in CHANNELS]
@@ -71,9 +91,7 @@ class ChunkedDecoder:
         begin = max(self._first, self._next - self._context)
         stop = min(self._available(), end + self._context)
         part = self._held[None, :, begin - self._first : stop - self._first]
-        sound = self._decode(part)[0]
-        skip = (self._next - begin) * self._hop
-        sound = sound[self._order, skip : skip + (end - self._next) * self._hop]
+        sound = self._decode(part, self._next - begin, stop - end)[0][self._order]
         self._next = end
         keep = max(self._first, end - self._context)
         self._held = self._held[:, keep - self._first :].copy()

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from omniaudio_studio.bundles.bundle import Bundle
 from omniaudio_studio.engine.cancel import CancelToken
-from omniaudio_studio.engine.decoding import ChunkedDecoder
+from omniaudio_studio.engine.decoding import ChunkedDecoder, decode
 from omniaudio_studio.engine.encoding import Surroundings
 from omniaudio_studio.engine.graphs import Graphs
 from omniaudio_studio.engine.joining import Joiner
@@ -84,7 +84,6 @@ class Execution:
         """A decoder for one take."""
         return ChunkedDecoder(
             self._decode,
-            self._manifest.latent.hop,
             self._manifest.decoder.context,
             self._manifest.decoder.chunk,
             self._manifest.channel_order,
@@ -96,10 +95,11 @@ class Execution:
         session = self._graphs.get(graph, self._cancel)
         return session.run({"frames": frames}, self._cancel)["features"]
 
-    def _decode(self, latents: Array) -> Array:
+    def _decode(self, latents: Array, before: int, after: int) -> Array:
         decoder = self._graphs.get("vae_decoder", self._cancel)
-        audio = decoder.run({"z": latents}, self._cancel)["audio"]
-        return shaped(decoder, audio, (1, 4, latents.shape[2] * self._manifest.latent.hop))
+        hop = self._manifest.latent.hop
+        audio = decode(decoder, latents, before, after, hop, self._cancel)
+        return shaped(decoder, audio, (1, 4, (latents.shape[2] - before - after) * hop))
 
     def run(
         self,

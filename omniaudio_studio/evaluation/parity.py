@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omniaudio_studio.bundles.bundle import Bundle
-from omniaudio_studio.engine.decoding import ChunkedDecoder
+from omniaudio_studio.engine.decoding import ChunkedDecoder, decode
 from omniaudio_studio.engine.devices import ProviderChoice, choose_provider
 from omniaudio_studio.engine.resample import resampling_matrix
 from omniaudio_studio.engine.sampler import euler, guide, guided
@@ -100,11 +100,14 @@ class _Graphs:
         self.bundle, self.manifest, self._provider = bundle, bundle.manifest, provider
         self._held: tuple[str, Session] | None = None
 
-    def run(self, graph: str, **feeds: NDArray[Any]) -> dict[str, Array]:
+    def session(self, graph: str) -> Session:
         if self._held is None or self._held[0] != graph:
             self._held = None  # let go of one before the next is loaded
             self._held = (graph, Session(self.bundle.graph(graph), self._provider))
-        return self._held[1].run(feeds)
+        return self._held[1]
+
+    def run(self, graph: str, **feeds: NDArray[Any]) -> dict[str, Array]:
+        return self.session(graph).run(feeds)
 
     def conditions(self, arrays: Arrays, latents: int) -> dict[str, Array]:
         """`local` at the latent rate and `global_`, from features (B, S, D) or (S, D)."""
@@ -168,8 +171,9 @@ def _decoded(graphs: _Graphs, latents: Array) -> Array:
     """Sound in the graph's own channel order, through the decoder in chunks as in generation."""
     manifest = graphs.manifest
     decoder = ChunkedDecoder(
-        lambda z: graphs.run("vae_decoder", z=z)["audio"],
-        manifest.latent.hop,
+        lambda z, before, after: decode(
+            graphs.session("vae_decoder"), z, before, after, manifest.latent.hop
+        ),
         manifest.decoder.context,
         manifest.decoder.chunk,
     )

@@ -299,7 +299,7 @@ class _Reconstruction:
             self._decoder = Session(bundle.graph("vae_decoder"), generator.provider, cancel)
 
     def __call__(self, foa: NDArray[np.float32]) -> NDArray[np.float32]:
-        from omniaudio_studio.engine.decoding import ChunkedDecoder
+        from omniaudio_studio.engine.decoding import ChunkedDecoder, decode
 
         manifest = self._manifest
         hop = manifest.latent.hop
@@ -308,8 +308,7 @@ class _Reconstruction:
         padded[0, :, :samples] = foa[self._order]
         latents = self._encoder.run({"audio": padded}, self._cancel)["mean"][0]
         decoder = ChunkedDecoder(
-            lambda z: self._decoder.run({"z": z}, self._cancel)["audio"],
-            hop,
+            lambda z, before, after: decode(self._decoder, z, before, after, hop, self._cancel),
             manifest.decoder.context,
             manifest.decoder.chunk,
             manifest.channel_order,

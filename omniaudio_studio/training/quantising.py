@@ -32,15 +32,14 @@ def quantise(path: Path, least: int) -> int:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     model = onnx.load(str(path), load_external_data=False)
-    shapes = {
-        tensor.name: tuple(tensor.dims)
-        for tensor in model.graph.initializer
-    }
+    shapes = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
     large = [
         node.name
         for node in model.graph.node
         if node.op_type == "MatMul"
-        and any(len(shapes.get(name, ())) == 2 and min(shapes[name]) >= least for name in node.input)
+        and any(
+            len(shapes.get(name, ())) == 2 and min(shapes[name]) >= least for name in node.input
+        )
     ]
     # Shapes that torch noted are not those that the quantiser infers, where axes vary.
     del model.graph.value_info[:]

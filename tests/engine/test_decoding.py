@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omniaudio_studio.bundles.bundle import Bundle
-from omniaudio_studio.engine.decoding import ChunkedDecoder
+from omniaudio_studio.engine.decoding import ChunkedDecoder, decode
 from omniaudio_studio.engine.devices import choose_provider
 from omniaudio_studio.engine.sessions import Session
 
@@ -46,7 +46,9 @@ def chunked(decoder: ChunkedDecoder, z: Array, sizes: Sequence[int]) -> Array:
 def test_equal_to_the_whole(session: Session, count: int, chunk: int, sizes: list[int]) -> None:
     z = latents(count)
     whole = session.run({"z": z[None]})["audio"][0]
-    decoder = ChunkedDecoder(lambda z: session.run({"z": z})["audio"], HOP, 3, chunk)
+    decoder = ChunkedDecoder(
+        lambda z, before, after: decode(session, z, before, after, HOP), 3, chunk
+    )
     parts = chunked(decoder, z, sizes)
     assert parts.shape == (4, count * HOP)
     np.testing.assert_allclose(parts, whole, atol=1e-5)
@@ -56,18 +58,18 @@ def test_too_little_context_is_heard(session: Session) -> None:
     """The test above can fail: without context the seams differ."""
     z = latents(40)
     whole = session.run({"z": z[None]})["audio"][0]
-    decoder = ChunkedDecoder(lambda z: session.run({"z": z})["audio"], HOP, 0, 10)
+    decoder = ChunkedDecoder(lambda z, before, after: decode(session, z, before, after, HOP), 0, 10)
     assert np.abs(chunked(decoder, z, []) - whole).max() > 1e-3
 
 
 def test_only_a_few_latents_are_held() -> None:
     widths: list[int] = []
 
-    def decode(z: Array) -> Array:
+    def silence(z: Array, before: int, after: int) -> Array:
         widths.append(z.shape[2])
-        return np.zeros((1, 4, z.shape[2] * 2), dtype=np.float32)
+        return np.zeros((1, 4, (z.shape[2] - before - after) * 2), dtype=np.float32)
 
-    decoder = ChunkedDecoder(decode, 2, 3, 10)
+    decoder = ChunkedDecoder(silence, 3, 10)
     given_out = 0
     for _ in range(100):
         for block in decoder.push(latents(7)):
@@ -79,23 +81,23 @@ def test_only_a_few_latents_are_held() -> None:
 
 
 def test_after_finishing_it_is_new(session: Session) -> None:
-    decoder = ChunkedDecoder(lambda z: session.run({"z": z})["audio"], HOP, 3, 8)
+    decoder = ChunkedDecoder(lambda z, before, after: decode(session, z, before, after, HOP), 3, 8)
     first = chunked(decoder, latents(20), [])
     np.testing.assert_array_equal(chunked(decoder, latents(20), []), first)
 
 
 @pytest.mark.parametrize("order", ["WYZX", "WXYZ", "XZYW"])
 def test_channels_come_out_as_w_y_z_x(order: str) -> None:
-    def decode(z: Array) -> Array:
+    def numbered(z: Array, before: int, after: int) -> Array:
         values = {"W": 0.0, "Y": 1.0, "Z": 2.0, "X": 3.0}
         column = np.array([values[letter] for letter in order], dtype=np.float32)
-        return np.repeat(column[None, :, None], z.shape[2], axis=2)
+        return np.repeat(column[None, :, None], z.shape[2] - before - after, axis=2)
 
-    decoder = ChunkedDecoder(decode, 1, 0, 4, order)
+    decoder = ChunkedDecoder(numbered, 0, 4, order)
     sound = chunked(decoder, latents(6), [])
     np.testing.assert_array_equal(sound[:, 0], [0, 1, 2, 3])
 
 
 def test_nothing_in_nothing_out(session: Session) -> None:
-    decoder = ChunkedDecoder(lambda z: session.run({"z": z})["audio"], HOP, 3, 8)
+    decoder = ChunkedDecoder(lambda z, before, after: decode(session, z, before, after, HOP), 3, 8)
     assert list(decoder.finish()) == []

@@ -12,17 +12,22 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from omniaudio_studio.bundles.bundle import load_bundle
 from omniaudio_studio.bundles.discovery import scan_bundles
+from omniaudio_studio.engine.decoding import ChunkedDecoder, decode
+from omniaudio_studio.engine.devices import choose_provider
 from omniaudio_studio.engine.generate import Generator
 from omniaudio_studio.engine.plan import GenerationSettings
+from omniaudio_studio.engine.sessions import Session
 from omniaudio_studio.errors import BundleError, OutputError, OutputExistsError
 from omniaudio_studio.evaluation.parity import check_bundle
 from omniaudio_studio.media.probe import probe
 from omniaudio_studio.training.importers import released as importer
 from omniaudio_studio.training.importers.released import Imported, ImportOrder, import_released
+from omniaudio_studio.training.quantising import quantise
 from tests.support.released_weights import CHECKPOINT, DEAD_VALUES, REFERENCE, TOWER, write_hub
 from tests.support.small_clip import make_small_clip
 
@@ -80,6 +85,72 @@ def test_the_manifest_says_what_it_is(imported: Imported) -> None:
         ("equirect", "pad-square", "pixel-centre"),
         ("front", "stretch", "released-120"),
     ]
+
+
+@pytest.mark.parametrize("chunk", [1, 5, 16])
+def test_decoding_lets_go_of_surroundings_and_gives_the_same(
+    imported: Imported, chunk: int
+) -> None:
+    bundle = load_bundle(imported.path)
+    session = Session(bundle.graph("vae_decoder"), choose_provider("cpu"))
+    hop, context = bundle.manifest.latent.hop, bundle.manifest.decoder.context
+    z = np.random.default_rng(2).standard_normal((64, 40), dtype=np.float32)
+    whole = decode(session, z[None], 0, 0, hop)[0]
+    with np.load(REFERENCE / "vae.npz") as file:
+        plain = decode(session, file["z"], 0, 0, hop)
+        np.testing.assert_allclose(
+            plain[:, :, : file["decoded"].shape[2]], file["decoded"], atol=1e-5
+        )
+    made = []
+    for decoded in (context, 2):
+        decoder = ChunkedDecoder(
+            lambda z, before, after: decode(session, z, before, after, hop), decoded, chunk
+        )
+        made.append(np.concatenate([*decoder.push(z), *decoder.finish()], axis=1))
+    np.testing.assert_allclose(made[0], whole, atol=1e-5 * whole.std())
+    # It can fail: with less around, seams differ.
+    assert np.abs(made[1] - whole).max() > 1e-3 * whole.std()
+
+
+def test_surroundings_are_gone_before_the_last_layers(imported: Imported, tmp_path: Path) -> None:
+    model = onnx.load(load_bundle(imported.path).graph("vae_decoder"))
+    upsamplings = [node for node in model.graph.node if node.op_type == "ConvTranspose"]
+    last = upsamplings[-1].output[0].removesuffix(".whole")
+    model.graph.output.append(
+        onnx.helper.make_tensor_value_info(last, onnx.TensorProto.FLOAT, None)
+    )
+    onnx.save(model, tmp_path / "watched.onnx")
+    session = Session(tmp_path / "watched.onnx", choose_provider("cpu"))
+    z = np.random.default_rng(2).standard_normal((1, 64, 25), dtype=np.float32)
+    for before, after in ((10, 10), (0, 10), (10, 0)):
+        made = session.run({"z": z, "context": np.array([before, after])})
+        own = (25 - before - after) * 2048
+        # The last convolution sees 3 frames to either side, the three units before it 39.
+        sides = 42 * ((before > 0) + (after > 0))
+        assert (made["audio"].shape[2], made[last].shape[2]) == (own, own + sides)
+
+
+def test_products_in_8_bits_are_near(imported: Imported, tmp_path: Path) -> None:
+    source = load_bundle(imported.path)
+    path = tmp_path / "dit.onnx"
+    path.write_bytes(source.graph("dit").read_bytes())
+    session = Session(path, choose_provider("cpu"))
+    rng = np.random.default_rng(3)
+    width = session.inputs["global_"][1]
+    feeds = {
+        "x": rng.standard_normal((2, 64, 40), dtype=np.float32),
+        "t": np.full(2, 0.4, np.float32),
+        "local": rng.standard_normal((2, 40, width), dtype=np.float32),
+        "global_": rng.standard_normal((2, width), dtype=np.float32),
+    }
+    exact = session.run(feeds)["v"]
+    before = path.stat().st_size
+    assert quantise(path, width) >= 4
+    rounded = Session(path, choose_provider("cpu")).run(feeds)["v"]
+    gap = np.sqrt(np.mean((rounded - exact) ** 2)) / exact.std()
+    assert 1e-4 < gap < 0.05
+    assert path.stat().st_size < 0.6 * before
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["dit.onnx"]
 
 
 def test_it_generates(imported: Imported, tmp_path: Path) -> None:

@@ -55,6 +55,18 @@ class OobleckConfig:
             last = (last + padding) // stride
         return max(3 - first, last + 3)
 
+    @property
+    def decoder_margins(self) -> tuple[int, ...]:
+        """Frames to either side that the layers after each upsampling see, at its own rate; from
+        the sound inwards."""
+        margins, margin = [], 3
+        for stride in self.strides:
+            margin += 3 * sum(DILATIONS)
+            margins.append(margin)
+            # The neighbours of the frames that an upsampled one is made of, see above.
+            margin = (margin + math.ceil(stride / 2)) // stride + 1
+        return tuple(margins)
+
 
 class Snake(nn.Module):
     """x + sin^2(x e^alpha) / (e^beta + 1e-9), per channel of ``[B, C, T]``; always in 32 bits."""
