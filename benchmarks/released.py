@@ -40,7 +40,7 @@ from interleaved import in_pairs
 from omniaudio_studio.engine.decoding import ChunkedDecoder, decode
 from omniaudio_studio.engine.devices import ProviderChoice, choose_provider, cpu_threads
 from omniaudio_studio.engine.features import BATCH
-from omniaudio_studio.engine.graphs import STEPPING
+from omniaudio_studio.engine.graphs import STEPPING, decoders, load_decoder
 from omniaudio_studio.engine.resample import resampling_matrix
 from omniaudio_studio.engine.sampler import branches, euler, guided, linear_schedule
 from omniaudio_studio.engine.sessions import Session
@@ -177,10 +177,15 @@ class Networks:
         return path
 
 
-def in_chunks(decoder: Session, latents: Array, hop: int, chunk: int) -> Array:
+def in_chunks(
+    decoder: Session, choice: ProviderChoice, latents: Array, hop: int, chunk: int
+) -> Array:
     """Sound (1, 4, N) of latents (1, C, T), as the engine decodes it."""
     chunked = ChunkedDecoder(
-        lambda z, before, after: decode(decoder, z, before, after, hop), CONTEXT, chunk
+        lambda z, before, after: decode(decoder, z, before, after, hop),
+        CONTEXT,
+        chunk,
+        workers=decoders(choice),
     )
     return np.concatenate([*chunked.push(latents[0]), *chunked.finish()], axis=1)[None]
 
@@ -217,18 +222,19 @@ def step(networks: Networks, choice: ProviderChoice, pairs: int) -> Iterator[Pai
 
 def decoding(networks: Networks, choice: ProviderChoice, pairs: int) -> Iterator[Pairs]:
     module, inputs = networks.module("vae_decoder"), networks.inputs("vae_decoder")
-    session = Session(networks.export("vae_decoder", module), choice)
+    path = networks.export("vae_decoder", module)
+    session, whole = load_decoder(path, choice), Session(path, choice)
     eager = eagerly(module, inputs)
     yield compared(
         f"decoding {LATENTS} latents, the engine in chunks of {networks.chunk}",
         eager,
-        lambda: in_chunks(session, inputs["z"], networks.vae.hop, networks.chunk),
+        lambda: in_chunks(session, choice, inputs["z"], networks.vae.hop, networks.chunk),
         pairs,
     )
     yield compared(
         f"decoding {LATENTS} latents at once",
         eager,
-        lambda: decode(session, inputs["z"], 0, 0, networks.vae.hop),
+        lambda: decode(whole, inputs["z"], 0, 0, networks.vae.hop),
         pairs,
     )
 
@@ -244,7 +250,11 @@ def whole_clip(
     for name in GRAPHS:
         module = networks.module(name)
         path = networks.export(name, module)
-        sessions[name] = Session(path, choice, record=name == "dit" and device == "cuda")
+        sessions[name] = (
+            load_decoder(path, choice)
+            if name == "vae_decoder"
+            else Session(path, choice, record=name == "dit" and device == "cuda")
+        )
         modules[name] = module.to(device)
     frames, kept = networks.inputs("vision")["frames"], networks.inputs("conditioner")
     noise = random(networks.config.channels, LATENTS)
@@ -271,7 +281,7 @@ def whole_clip(
             x = stepper.sample(fed, noise, nothing, schedule, CFG)
         else:
             x = euler(guided(model, inputs, ("local",), CFG), noise[None], schedule)
-        return in_chunks(sessions["vae_decoder"], x, networks.vae.hop, networks.chunk)
+        return in_chunks(sessions["vae_decoder"], choice, x, networks.vae.hop, networks.chunk)
 
     def eager(look: bool) -> Array:
         autocast = torch.autocast(device, dtype=torch.float16, enabled=device == "cuda")
@@ -326,8 +336,9 @@ def decode_alone(side: str, path: str, chunk: str) -> int:
         with torch.inference_mode():
             OobleckDecoder(OobleckConfig()).eval()(torch.randn(1, 64, LATENTS))
     else:
-        session = Session(Path(path), choose_provider("cpu"))
-        in_chunks(session, random(1, 64, LATENTS), 2048, int(chunk))
+        choice = choose_provider("cpu")
+        session = load_decoder(Path(path), choice)
+        in_chunks(session, choice, random(1, 64, LATENTS), 2048, int(chunk))
     print(peak_bytes())
     return 0
 

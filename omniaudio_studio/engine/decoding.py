@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,16 +50,24 @@ class ChunkedDecoder:
         others, (1, 4, n * hop).
     context, chunk
         Latents, from the manifest.
+    workers
+        Chunks that are decoded at the same time; `decode` is called from as many threads.
     channel_order
         The letters W, Y, Z, X in the order of the decoder's channels.
     """
 
     def __init__(
-        self, decode: Decode, context: int, chunk: int, channel_order: str = CHANNELS
+        self,
+        decode: Decode,
+        context: int,
+        chunk: int,
+        channel_order: str = CHANNELS,
+        workers: int = 1,
     ) -> None:
         self._decode = decode
         self._context = context
         self._chunk = chunk
+        self._workers = workers
         self._order = [channel_order.index(channel) for channel in CHANNELS]
         self._held: Array | None = None  # latents from `_first` on
         self._first = 0
@@ -70,30 +79,46 @@ class ChunkedDecoder:
             self._held = np.array(latents, dtype=np.float32)
         else:
             self._held = np.concatenate([self._held, latents], axis=1)
-        while self._available() - self._next >= self._chunk + self._context:
-            yield self._run(self._next + self._chunk)
+        size = self._workers * self._chunk
+        while self._available() - self._next >= size + self._context:
+            yield from self._run(size)
 
     def finish(self) -> Iterator[Array]:
         """Yield what is left; the decoder is empty and new afterwards."""
+        size = self._workers * self._chunk
         while self._held is not None and self._next < self._available():
             left = self._available() - self._next
-            # Half a chunk more is better than one more run for a few latents.
-            whole = left <= self._chunk + self._chunk // 2
-            yield self._run(self._next + (left if whole else self._chunk))
+            # Half a round more is better than one more for a few latents.
+            yield from self._run(left if left <= size + size // 2 else size)
         self._held, self._first, self._next = None, 0, 0
 
     def _available(self) -> int:
         return 0 if self._held is None else self._first + self._held.shape[1]
 
-    def _run(self, end: int) -> Array:
-        """Decode latents ``_next`` to ``end`` with their context; forget what is done with."""
+    def _run(self, count: int) -> Iterator[Array]:
+        """Decode the next ``count`` latents, in as many parts as there are workers."""
+        workers = min(self._workers, count)
+        ends = [self._next + count * (part + 1) // workers for part in range(workers)]
+        parts = [self._part(end) for end in ends]
+        if workers == 1:
+            yield self._decoded(*parts[0])
+            return
+        with ThreadPoolExecutor(workers, "omniaudio-decode") as pool:
+            yield from list(pool.map(self._decoded, *zip(*parts, strict=True)))
+
+    def _decoded(self, part: Array, before: int, after: int) -> Array:
+        return self._decode(part, before, after)[0][self._order]
+
+    def _part(self, end: int) -> tuple[Array, int, int]:
+        """Latents ``_next`` to ``end`` with their context, and how much of that is on either side;
+        forget what is done with."""
         assert self._held is not None
         begin = max(self._first, self._next - self._context)
         stop = min(self._available(), end + self._context)
-        part = self._held[None, :, begin - self._first : stop - self._first]
-        sound = self._decode(part, self._next - begin, stop - end)[0][self._order]
+        part = self._held[None, :, begin - self._first : stop - self._first].copy()
+        around = self._next - begin, stop - end
         self._next = end
         keep = max(self._first, end - self._context)
         self._held = self._held[:, keep - self._first :].copy()
         self._first = keep
-        return sound
+        return part, *around

@@ -87,6 +87,7 @@ class Execution:
             self._manifest.decoder.context,
             self._manifest.decoder.chunk,
             self._manifest.channel_order,
+            self._graphs.decoders,
         )
 
     def vision(self, graph: str, frames: Array) -> Array:

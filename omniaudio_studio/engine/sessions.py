@@ -43,6 +43,8 @@ class Session:
         Stops loading, too.
     record
         Let bound runs be recorded as CUDA graphs, where the provider and the graph allow it.
+    threads
+        On the CPU; None for all of `devices.cpu_threads`.
 
     Attributes
     ----------
@@ -68,8 +70,10 @@ class Session:
         cancel: CancelToken | None = None,
         *,
         record: bool = False,
+        threads: int | None = None,
     ) -> None:
         self.path = path
+        self._threads = threads
         self._choice = choice
         self._runtime = quiet_runtime()
         self.recording: str | None = "not asked for"
@@ -90,6 +94,8 @@ class Session:
 
     def _load(self, cancel: CancelToken | None) -> Any:
         options = session_options()
+        if self._threads is not None:
+            options.intra_op_num_threads = self._threads
         providers = self._choice.providers(record=self.recording is None)
 
         def load() -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,7 @@ from omniaudio_studio.bundles.bundle import Bundle
 from omniaudio_studio.engine.decoding import ChunkedDecoder, decode
 from omniaudio_studio.engine.devices import choose_provider
 from omniaudio_studio.engine.sessions import Session
+from omniaudio_studio.errors import BundleError
 
 Array = np.ndarray
 HOP = 3840
@@ -42,12 +44,15 @@ def chunked(decoder: ChunkedDecoder, z: Array, sizes: Sequence[int]) -> Array:
     count=st.integers(1, 90),
     chunk=st.integers(1, 30),
     sizes=st.lists(st.integers(1, 40), max_size=5),
+    workers=st.integers(1, 3),
 )
-def test_equal_to_the_whole(session: Session, count: int, chunk: int, sizes: list[int]) -> None:
+def test_equal_to_the_whole(
+    session: Session, count: int, chunk: int, sizes: list[int], workers: int
+) -> None:
     z = latents(count)
     whole = session.run({"z": z[None]})["audio"][0]
     decoder = ChunkedDecoder(
-        lambda z, before, after: decode(session, z, before, after, HOP), 3, chunk
+        lambda z, before, after: decode(session, z, before, after, HOP), 3, chunk, workers=workers
     )
     parts = chunked(decoder, z, sizes)
     assert parts.shape == (4, count * HOP)
@@ -78,6 +83,31 @@ def test_only_a_few_latents_are_held() -> None:
     assert given_out >= 700 - 10 - 3
     given_out += sum(block.shape[1] // 2 for block in decoder.finish())
     assert given_out == 700
+
+
+def test_parts_are_decoded_at_the_same_time() -> None:
+    together = threading.Barrier(2, timeout=20)
+    sizes: list[int] = []
+
+    def one(z: Array, before: int, after: int) -> Array:
+        together.wait()  # breaks where nobody else comes
+        sizes.append(z.shape[2] - before - after)
+        return z[:, :4, before : z.shape[2] - after]
+
+    decoder = ChunkedDecoder(one, 2, 8, workers=2)
+    z = latents(55)
+    np.testing.assert_array_equal(chunked(decoder, z, [20, 13]), z[:4])
+    # Rounds of two chunks, and the rest in two halves.
+    assert sorted(sizes[:-2]) == [8] * (len(sizes) - 2) and sum(sizes) == 55
+    assert abs(sizes[-1] - sizes[-2]) <= 1
+
+
+def test_what_one_part_raises_is_raised() -> None:
+    def one(z: Array, before: int, after: int) -> Array:
+        raise BundleError("no")
+
+    with pytest.raises(BundleError, match="no"):
+        chunked(ChunkedDecoder(one, 2, 8, workers=2), latents(30), [])
 
 
 def test_after_finishing_it_is_new(session: Session) -> None:
