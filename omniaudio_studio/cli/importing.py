@@ -13,7 +13,7 @@ import typer
 
 from omniaudio_studio.cli.output import ProgressReport, note, print_json
 from omniaudio_studio.cli.training import need_torch
-from omniaudio_studio.errors import Cancelled, OptionError
+from omniaudio_studio.errors import Cancelled, OptionError, OutputExistsError
 
 app = typer.Typer(help="Make a bundle of weights that others trained.", no_args_is_help=True)
 
@@ -108,6 +108,34 @@ def released(
         )
     else:
         print(f"{target}  {imported.manifest.title}, {len(imported.manifest.graphs)} graphs")
+
+
+@app.command("stereo-vae")
+def stereo_vae(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="A stereo VAE as Stability publishes it, alone or in its model."
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="Where to write, .safetensors.")
+    ],
+    overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
+) -> None:
+    """Make a stereo VAE the beginning of a four-channel one, for training.
+
+    W and Y do what left and right did, exactly; Z and X begin with nothing.
+    """
+    need_torch()
+    from omniaudio_studio.training.importers.stereo import write_inflated
+
+    if out.suffix != ".safetensors":
+        raise OptionError(f"--out must end in .safetensors, found {out.name}")
+    if out.exists() and not overwrite:
+        raise OutputExistsError(f"{out} already exists; choose another file or add --overwrite")
+    gap = write_inflated(source, out)
+    print(f"{out}  four channels (W Y Z X); differs from the stereo one by {gap:.1e} at most")
 
 
 def _agreed() -> bool:
