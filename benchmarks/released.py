@@ -6,11 +6,11 @@ Networks with random weights are exported as the importer does and run on the sa
 speed nor memory depends on what the weights are. 215 latents are 10 s of sound.
 
 On the CPU both sides compute in 32 bits with the same number of threads: a guided step (a batch of
-two), and the decoding of 10 s, which the engine does in chunks with their context, as in an
-imported bundle, and torch at once. Measurements come in pairs, one of each side right after the
-other and every other pair the other way round; reported are medians, and the median of the ratios
-within pairs. The peak memory of decoding is that of two further processes, one without torch and
-one without ONNX Runtime.
+two), also with the engine's products in 8 bits (the import's `--precision int8`), and the decoding
+of 10 s, which the engine does in chunks with their context, as in an imported bundle, and torch at
+once. Measurements come in pairs, one of each side right after the other and every other pair the
+other way round; reported are medians, and the median of the ratios within pairs. The peak memory of
+decoding is that of two further processes, one without torch and one without ONNX Runtime.
 
 On CUDA, or with ``--clip``, a whole clip is timed as well: 80 frames in each of two views,
 conditions, 24 guided steps, decoding; with what was seen kept (so that no picture is looked at) and
@@ -209,15 +209,22 @@ def eagerly(module: nn.Module, inputs: dict[str, Array]) -> Run:
     return run
 
 
+def running(session: Session, inputs: dict[str, Array]) -> Run:
+    return lambda: session.run(inputs)["v"]
+
+
 def step(networks: Networks, choice: ProviderChoice, pairs: int) -> Iterator[Pairs]:
+    from omniaudio_studio.training.quantising import quantise
+
     module, inputs = networks.module("dit"), networks.inputs("dit")
-    session = Session(networks.export("dit", module), choice)
-    yield compared(
-        f"guided step, {LATENTS} latents",
-        eagerly(module, inputs),
-        lambda: session.run(inputs)["v"],
-        pairs,
-    )
+    path, eager = networks.export("dit", module), eagerly(module, inputs)
+    session: Session | None = Session(path, choice)
+    yield compared(f"guided step, {LATENTS} latents", eager, running(session, inputs), pairs)
+    session = None  # one at a time is enough
+    quantise(path, networks.config.width)
+    rounded = Session(path, choice)
+    name = f"guided step, {LATENTS} latents, products in 8 bits"
+    yield compared(name, eager, running(rounded, inputs), pairs)
 
 
 def decoding(networks: Networks, choice: ProviderChoice, pairs: int) -> Iterator[Pairs]:
