@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omniaudio_studio.bundles.bundle import load_bundle
-from omniaudio_studio.engine.decoding import ChunkedDecoder, decode
+from omniaudio_studio.engine.decoding import decode_all
 from omniaudio_studio.engine.devices import choose_provider
 from omniaudio_studio.engine.resample import resampling_matrix
 from omniaudio_studio.engine.sampler import euler, guided, linear_schedule
@@ -76,13 +76,14 @@ def make(folder: Path, device: str, cfg: float, steps: int, seed: int) -> Made:
     velocity = guided(model, inputs, manifest.guidance.drop, cfg)
     latents = euler(velocity, noise, linear_schedule(steps))
     decoder = Session(bundle.graph("vae_decoder"), choice)
-    chunks = ChunkedDecoder(
-        lambda z, before, after: decode(decoder, z, before, after, manifest.latent.hop),
+    foa = decode_all(
+        decoder,
+        latents[0],
+        manifest.latent.hop,
         manifest.decoder.context,
         manifest.decoder.chunk,
         manifest.channel_order,
     )
-    foa = np.concatenate([*chunks.push(latents[0]), *chunks.finish()], axis=1)
     return Made(velocities[0], latents, foa, manifest.sample_rate, float(np.median(spent)))
 
 

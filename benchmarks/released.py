@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from interleaved import in_pairs
 
-from omniaudio_studio.engine.decoding import ChunkedDecoder, decode
+from omniaudio_studio.engine.decoding import decode, decode_all
 from omniaudio_studio.engine.devices import ProviderChoice, choose_provider, cpu_threads
 from omniaudio_studio.engine.features import BATCH
 from omniaudio_studio.engine.graphs import STEPPING, decoders, load_decoder
@@ -181,13 +181,8 @@ def in_chunks(
     decoder: Session, choice: ProviderChoice, latents: Array, hop: int, chunk: int
 ) -> Array:
     """Sound (1, 4, N) of latents (1, C, T), as the engine decodes it."""
-    chunked = ChunkedDecoder(
-        lambda z, before, after: decode(decoder, z, before, after, hop),
-        CONTEXT,
-        chunk,
-        workers=decoders(choice),
-    )
-    return np.concatenate([*chunked.push(latents[0]), *chunked.finish()], axis=1)[None]
+    sound = decode_all(decoder, latents[0], hop, CONTEXT, chunk, workers=decoders(choice))
+    return sound[None]
 
 
 def parts(networks: Networks, choice: ProviderChoice, pairs: int) -> Iterator[Pairs]:

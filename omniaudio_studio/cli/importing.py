@@ -13,7 +13,7 @@ import typer
 
 from omniaudio_studio.cli.output import ProgressReport, note, print_json
 from omniaudio_studio.cli.training import need_torch
-from omniaudio_studio.errors import Cancelled, OptionError, OutputExistsError
+from omniaudio_studio.errors import Cancelled, OptionError
 
 app = typer.Typer(help="Make a bundle of weights that others trained.", no_args_is_help=True)
 
@@ -132,9 +132,7 @@ def stereo_vae(
 
     if out.suffix != ".safetensors":
         raise OptionError(f"--out must end in .safetensors, found {out.name}")
-    if out.exists() and not overwrite:
-        raise OutputExistsError(f"{out} already exists; choose another file or add --overwrite")
-    gap = write_inflated(source, out)
+    gap = write_inflated(source, out, overwrite=overwrite)
     print(f"{out}  four channels (W Y Z X); differs from the stereo one by {gap:.1e} at most")
 
 

@@ -122,3 +122,25 @@ class ChunkedDecoder:
         self._held = self._held[:, keep - self._first :].copy()
         self._first = keep
         return part, *around
+
+
+def decode_all(
+    session: Session,
+    latents: Array,
+    hop: int,
+    context: int,
+    chunk: int,
+    channel_order: str = CHANNELS,
+    workers: int = 1,
+    cancel: CancelToken | None = None,
+) -> Array:
+    """Sound (4, T * hop) of latents (C, T), in chunks; parameters as those of `decode` and
+    :class:`ChunkedDecoder`."""
+    decoder = ChunkedDecoder(
+        lambda z, before, after: decode(session, z, before, after, hop, cancel),
+        context,
+        chunk,
+        channel_order,
+        workers,
+    )
+    return np.concatenate([*decoder.push(latents), *decoder.finish()], axis=1)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omniaudio_studio.bundles.bundle import Bundle
-from omniaudio_studio.engine.decoding import ChunkedDecoder, decode
+from omniaudio_studio.engine.decoding import decode_all
 from omniaudio_studio.engine.devices import ProviderChoice, choose_provider
 from omniaudio_studio.engine.resample import resampling_matrix
 from omniaudio_studio.engine.sampler import euler, guide, guided
@@ -170,14 +170,9 @@ def _vae(graphs: _Graphs, arrays: Arrays) -> dict[str, tuple[Array, Array]]:
 def _decoded(graphs: _Graphs, latents: Array) -> Array:
     """Sound in the graph's own channel order, through the decoder in chunks as in generation."""
     manifest = graphs.manifest
-    decoder = ChunkedDecoder(
-        lambda z, before, after: decode(
-            graphs.session("vae_decoder"), z, before, after, manifest.latent.hop
-        ),
-        manifest.decoder.context,
-        manifest.decoder.chunk,
-    )
-    return np.concatenate([*decoder.push(latents[0]), *decoder.finish()], axis=1)[None]
+    decoder = graphs.session("vae_decoder")
+    chunks = manifest.decoder
+    return decode_all(decoder, latents[0], manifest.latent.hop, chunks.context, chunks.chunk)[None]
 
 
 def _tolerances(folder: Path) -> dict[str, float]:

@@ -299,7 +299,7 @@ class _Reconstruction:
             self._decoder = Session(bundle.graph("vae_decoder"), generator.provider, cancel)
 
     def __call__(self, foa: NDArray[np.float32]) -> NDArray[np.float32]:
-        from omniaudio_studio.engine.decoding import ChunkedDecoder, decode
+        from omniaudio_studio.engine.decoding import decode_all
 
         manifest = self._manifest
         hop = manifest.latent.hop
@@ -307,14 +307,16 @@ class _Reconstruction:
         padded = np.zeros((1, 4, -(-samples // hop) * hop), np.float32)
         padded[0, :, :samples] = foa[self._order]
         latents = self._encoder.run({"audio": padded}, self._cancel)["mean"][0]
-        decoder = ChunkedDecoder(
-            lambda z, before, after: decode(self._decoder, z, before, after, hop, self._cancel),
+        sound = decode_all(
+            self._decoder,
+            latents,
+            hop,
             manifest.decoder.context,
             manifest.decoder.chunk,
             manifest.channel_order,
+            cancel=self._cancel,
         )
-        blocks = [*decoder.push(latents), *decoder.finish()]
-        return np.concatenate(blocks, axis=1)[:, :samples]
+        return sound[:, :samples]
 
 
 def _front_view(bundle: Bundle) -> Callable[[NDArray[np.float64]], NDArray[np.bool_]]:

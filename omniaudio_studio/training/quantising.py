@@ -57,7 +57,6 @@ def quantise(path: Path, least: int) -> int:
             # Products of two unsigned bytes: where a CPU has no instructions made for it, signed
             # weights may overflow 16 bits on the way.
             weight_type=QuantType.QUInt8,
-            extra_options={"DisableShapeInference": True},
         )
     finally:
         logging.disable(logging.NOTSET)

@@ -9,13 +9,13 @@ import os
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.support.local_server import serving
 from tests.support.released_weights import CHECKPOINT, TOWER, write_hub
 
 DOWNLOAD = """
@@ -103,13 +103,8 @@ def hub(tmp_path: Path) -> Iterator[tuple[type[_Hub], str]]:
         root = write_hub(tmp_path / "hub")
         ranges: list[str] = []  # noqa: RUF012
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Own)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield Own, f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Own) as endpoint:
+        yield Own, endpoint
 
 
 def downloaded(endpoint: str, folder: Path) -> list[str]:

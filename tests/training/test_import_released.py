@@ -6,7 +6,6 @@ import http.server
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +27,7 @@ from omniaudio_studio.media.probe import probe
 from omniaudio_studio.training.importers import released as importer
 from omniaudio_studio.training.importers.released import Imported, ImportOrder, import_released
 from omniaudio_studio.training.quantising import quantise
+from tests.support.local_server import serving
 from tests.support.released_weights import CHECKPOINT, DEAD_VALUES, REFERENCE, TOWER, write_hub
 from tests.support.small_clip import make_small_clip
 
@@ -225,13 +225,8 @@ def answering() -> Iterator[tuple[type[_Hub], str]]:
     class Own(_Hub):
         pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Own)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield Own, f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Own) as endpoint:
+        yield Own, endpoint
 
 
 def command(endpoint: str, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:

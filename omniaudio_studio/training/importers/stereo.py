@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from omniaudio_studio.errors import BundleError, OutputError
-from omniaudio_studio.files import reason
+from omniaudio_studio.files import check_output, reason, written_whole
 from omniaudio_studio.training.importers.weights import Weights, fill, folded, read_weights
 from omniaudio_studio.training.networks.oobleck import Oobleck, OobleckConfig
 
@@ -59,7 +59,7 @@ def inflated(stereo: Oobleck) -> Oobleck:
     return vae.eval().requires_grad_(False)
 
 
-def write_inflated(source: Path, out: Path) -> float:
+def write_inflated(source: Path, out: Path, *, overwrite: bool = False) -> float:
     """Inflate the VAE in a file into another, `.safetensors`.
 
     Returns
@@ -75,24 +75,23 @@ def write_inflated(source: Path, out: Path) -> float:
     """
     from safetensors.torch import save_file
 
+    if out.parent.is_dir():  # else it is made once there is something to be written
+        check_output(out, overwrite=overwrite)
     stereo = load_stereo(source)
     four = inflated(stereo)
     gap = difference(stereo, four)
     if not gap < 1e-3:
         raise BundleError(f"{source}: inflated, it differs by {gap:.2g}: are its weights finite?")
-    beside = out.with_name(f".{out.name}.writing")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write into {out.parent}: {reason(error)}") from error
+    with written_whole(out, overwrite=overwrite) as beside:
         save_file(
             {name: value.contiguous() for name, value in four.state_dict().items()},
             beside,
             {"channels": "W, Y, Z, X", "made_of": source.name},
         )
-        beside.replace(out)
-    except OSError as error:
-        raise OutputError(f"cannot write {out}: {reason(error)}") from error
-    finally:
-        beside.unlink(missing_ok=True)
     return gap
 
 
