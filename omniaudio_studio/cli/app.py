@@ -16,6 +16,7 @@ from omniaudio_studio.cli import (
     batch,
     binaural,
     cache,
+    dataset,
     deliver,
     demo,
     doctor,
@@ -77,6 +78,7 @@ app.command("cache")(cache.cache)
 app.add_typer(models.app, name="models")
 app.add_typer(scenes.app, name="scenes")
 app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(dataset.app, name="dataset")
 app.command("train")(training.train)
 app.command("export")(training.export)
 
