@@ -20,7 +20,7 @@ from omniaudio_studio.training.networks.discriminators import Judgement
 def discriminator_loss(real: Sequence[Judgement], made: Sequence[Judgement]) -> Tensor:
     """Sum over discriminators of the means of max(0, 1 - D(real)) + max(0, 1 + D(made))."""
     parts = [
-        functional.relu(1 - a.score).mean() + functional.relu(1 + b.score).mean()
+        functional.relu(1 - a.score.float()).mean() + functional.relu(1 + b.score.float()).mean()
         for a, b in zip(real, made, strict=True)
     ]
     return torch.stack(parts).sum()
@@ -28,14 +28,14 @@ def discriminator_loss(real: Sequence[Judgement], made: Sequence[Judgement]) -> 
 
 def adversarial_loss(made: Sequence[Judgement]) -> Tensor:
     """Sum over discriminators of the mean of -D(made)."""
-    return -torch.stack([judgement.score.mean() for judgement in made]).sum()
+    return -torch.stack([judgement.score.float().mean() for judgement in made]).sum()
 
 
 def feature_loss(real: Sequence[Judgement], made: Sequence[Judgement]) -> Tensor:
     """Sum over discriminators of the L1 between features, averaged over layers."""
     parts = [
         torch.stack(
-            [(x - y).abs().mean() for x, y in zip(a.features, b.features, strict=True)]
+            [(x - y).float().abs().mean() for x, y in zip(a.features, b.features, strict=True)]
         ).mean()
         for a, b in zip(real, made, strict=True)
     ]

@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from omniaudio_studio.training.networks.recomputing import recomputed
+
 DILATIONS = (1, 3, 9)
 
 
@@ -85,7 +87,12 @@ class Snake(nn.Module):
 
 
 class ResidualUnit(nn.Module):
-    """Snake, dilated convolution, Snake, convolution of width 1; added to the input."""
+    """Snake, dilated convolution, Snake, convolution of width 1; added to the input.
+
+    With ``recomputing``, what is between its input and output is computed again for the gradient.
+    """
+
+    recomputing = False
 
     def __init__(self, channels: int, dilation: int) -> None:
         super().__init__()
@@ -97,7 +104,7 @@ class ResidualUnit(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.layers(x)
+        return x + (recomputed(self.layers, x) if self.recomputing else self.layers(x))
 
 
 class EncoderBlock(nn.Module):

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from omniaudio_studio.training.networks.blocks import heads_of
 from omniaudio_studio.training.networks.dit import rotate
+from omniaudio_studio.training.networks.recomputing import recomputed
 
 ROTARY = 32
 """Dimensions of a head that are turned by its position; the others are not."""
@@ -91,10 +92,12 @@ class ReleasedDiT(nn.Module):
     """Velocity v = noise - data of latents at time t (1 noise, 0 data).
 
     Inputs: ``x`` ``[B, C, T]``, ``t`` ``[B]``, ``local`` ``[B, T, d]``, ``global_`` ``[B, d]``.
-    Output ``[B, C, T]``.
+    Output ``[B, C, T]``. With ``recomputing``, only what goes from block to block is kept for the
+    gradient; the rest is computed again.
     """
 
     inverse: Tensor
+    recomputing = False
 
     def __init__(self, config: ReleasedConfig) -> None:
         super().__init__()
@@ -123,7 +126,8 @@ class ReleasedDiT(nn.Module):
         turn = position[:, None] * self.inverse.float()
         cosine, sine = torch.cos(turn), torch.sin(turn)
         for block in self.blocks:
-            h = block(h, cosine, sine)
+            inputs = (h, cosine, sine)
+            h = recomputed(block, *inputs) if self.recomputing else block(*inputs)
         y = self.project_out(h[:, 1:]).transpose(1, 2)
         return (y + self.after(y)).float()
 
