@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,11 +21,13 @@ from omniaudio_studio.cli.material import (
 from omniaudio_studio.cli.output import ProgressReport, print_json
 from omniaudio_studio.cli.request_options import Front, front_of
 from omniaudio_studio.cli.running import run_cancellable
+from omniaudio_studio.errors import OptionError
+from omniaudio_studio.files import check_output
 
 if TYPE_CHECKING:
     from omniaudio_studio.engine.cancel import CancelToken
     from omniaudio_studio.evaluation import spatialize_report
-    from omniaudio_studio.evaluation.starter import Report
+    from omniaudio_studio.evaluation.starter.report import Report
 
 app = typer.Typer(
     help="Evaluate on scenes whose sound field is known, and that no bundle has seen.",
@@ -40,7 +43,7 @@ def group() -> None:
 @app.command()
 def starter(
     bundle: Annotated[str, typer.Option(help="Name or path of the bundle.")] = "starter",
-    count: Annotated[int, typer.Option(help="How many scenes.")] = 50,
+    count: Annotated[int, typer.Option(help="How many scenes of each of three kinds.")] = 50,
     seed: Annotated[int, typer.Option(help="Same seed, same scenes.")] = 1000,
     seconds: Annotated[float, typer.Option(help="Length of each.")] = 8.0,
     motion: MotionOption = "mixed",
@@ -51,18 +54,42 @@ def starter(
     sprites: Sprites = None,
     cfg: Annotated[float | None, typer.Option(help="Guidance scale; else the bundle's.")] = None,
     steps: Annotated[int | None, typer.Option(help="Sampler steps; else the bundle's.")] = None,
+    parts: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B",
+            help="directions, two, class, onset, vae, few, guidance; else all that can be.",
+        ),
+    ] = None,
+    few_steps: Annotated[int, typer.Option(help="Steps of the second sampler (part few).")] = 6,
+    ablations: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--ablation", metavar="NAME=BUNDLE", help="Another bundle on the same scenes; repeated."
+        ),
+    ] = None,
+    guidance_plot: Annotated[
+        Path | None, typer.Option(metavar="PNG", help="Where the guidance curve is drawn.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace the plot that is there.")] = False,
     front: Front = None,
     device: Annotated[str, typer.Option(help="Where it runs.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON.")] = False,
 ) -> None:
-    """Mean angular error of the generated sound on unseen single-source scenes.
+    """How well a bundle generates, on unseen scenes: directions, two sources, class, onsets.
 
-    Beside it: the VAE's own error, a random direction and "always in front".
+    Beside them: the true field, the VAE's own errors, a random direction, "always in front" and W
+    alone; another sampler, other guidance, other bundles.
     """
-    kind = motion_of(motion)
+    kind, others, chosen = motion_of(motion), _ablations(ablations), names_of(parts)
+    if guidance_plot is not None:
+        if chosen is not None and "guidance" not in chosen:
+            raise OptionError("--guidance-plot draws the part guidance; add it to --parts")
+        check_output(guidance_plot, overwrite=overwrite)
 
     def work(cancel: CancelToken) -> Report:
-        from omniaudio_studio.evaluation.starter import evaluate_starter
+        from omniaudio_studio.engine.plan import GenerationSettings
+        from omniaudio_studio.evaluation.starter.run import evaluate_starter
 
         return evaluate_starter(
             bundle,
@@ -75,8 +102,11 @@ def starter(
             seed=seed,
             seconds=seconds,
             motion=kind,
+            parts=chosen,
             cfg=cfg,
             steps=steps,
+            few=GenerationSettings(steps=few_steps),
+            ablations=others,
             front=None if front is None else front_of(front),
             device=device,
             progress=report,
@@ -85,6 +115,10 @@ def starter(
 
     with ProgressReport() as report:
         result = run_cancellable(work)
+    if guidance_plot is not None:
+        from omniaudio_studio.evaluation.starter.plot import plot_guidance
+
+        plot_guidance(result, guidance_plot, overwrite=overwrite)
     if as_json:
         print_json(result.as_dict())
         return
@@ -148,3 +182,16 @@ def spatialize(
     from rich.console import Console
 
     Console().print(result.table())
+
+
+def _ablations(texts: list[str] | None) -> dict[str, str]:
+    """Bundles by name, of "NAME=BUNDLE" each."""
+    found: dict[str, str] = {}
+    for text in texts or []:
+        name, separator, bundle = text.partition("=")
+        if not (name and separator and bundle):
+            raise OptionError(f"--ablation must be NAME=BUNDLE; found {text!r}")
+        if name in found:
+            raise OptionError(f"--ablation names {name!r} twice; give each bundle its own name")
+        found[name] = bundle
+    return found

@@ -135,6 +135,10 @@ class MaterialLibrary:
             return files[int(rng.integers(len(files)))]
         return f"{_PROCEDURAL}:{name}:{int(rng.integers(2**31))}"
 
+    def recordings(self, name: str) -> list[Path]:
+        """Files of class ``name``, sorted; none for procedural sounds."""
+        return [_inside(self.sounds, key, "sounds") for key in self._sound_files.get(name, ())]
+
     def load_sound(self, key: str) -> NDArray[np.float32]:
         """The sound of a key: mono at 48 kHz, trimmed, levelled; read-only, kept in memory.
 

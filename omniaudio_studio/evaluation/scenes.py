@@ -12,6 +12,7 @@ from omniaudio_studio.cancel import Cancel
 from omniaudio_studio.datasets.conditioning import RATE
 from omniaudio_studio.datasets.description import Scene
 from omniaudio_studio.datasets.library import MaterialLibrary
+from omniaudio_studio.datasets.scene import sample_scene
 from omniaudio_studio.errors import OptionError
 
 if TYPE_CHECKING:
@@ -20,8 +21,15 @@ if TYPE_CHECKING:
 FRAME_SECONDS = 0.5
 """Length of the frames whose directions are compared."""
 
+APART = float(np.radians(60))
+"""Least angle between the two sources of a pair."""
+TOLERANCE = APART / 2
+"""How far a peak may be from its source."""
+
 VIDEO_SIZE = (640, 320)
 VIDEO_FPS = 24.0
+
+_DRAWS = 200  # tries for two sources far enough apart
 
 
 def check_options(count: int, seed: int, seconds: float) -> None:
@@ -62,3 +70,28 @@ def frame_power(dry: NDArray[np.float32], frames: int) -> NDArray[np.float64]:
 def active(power: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Frames within 30 dB of the loudest one."""
     return np.asarray(power > 1e-3 * power.max())
+
+
+def draw_pair(
+    rng: np.random.Generator, library: MaterialLibrary, seconds: float, seed: tuple[int, int]
+) -> Scene:
+    """Two still sources, drawn until they are far enough apart; classes differ by the sampler.
+
+    Raises
+    ------
+    OptionError
+        If no draw has them so.
+    """
+    for _ in range(_DRAWS):
+        scene = sample_scene(
+            rng, library, seconds, (2, 2), "still", procedural_background=0.0, seed=seed
+        )
+        a, b = source_directions(scene).T
+        if a @ b <= np.cos(APART):
+            return scene
+    raise OptionError(f"no two sources 60 degrees apart in {_DRAWS} scenes; choose another seed")
+
+
+def source_directions(scene: Scene) -> NDArray[np.float64]:
+    """Unit vectors of still sources, (3, sources)."""
+    return np.concatenate([source.vectors(np.zeros(1)) for source in scene.sources], axis=1)

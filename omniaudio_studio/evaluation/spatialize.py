@@ -32,11 +32,14 @@ from omniaudio_studio.errors import OptionError
 from omniaudio_studio.evaluation.metrics import frame_errors
 from omniaudio_studio.evaluation.scenes import (
     FRAME_SECONDS,
+    TOLERANCE,
     active,
     check_options,
+    draw_pair,
     frame_power,
     middles,
     open_bundle,
+    source_directions,
     write_clip,
 )
 from omniaudio_studio.evaluation.spatial.directions import (
@@ -63,17 +66,11 @@ Array = NDArray[np.float64]
 METHODS = ("automatic", "learned")
 
 KINDS = ("moving", "still", "pair")
-APART = float(np.radians(60))
-"""Least angle between two sources."""
-TOLERANCE = APART / 2
-"""How far a peak may be from its source."""
-
 PRIOR_SCENES = 200
 """Scenes whose directions make the spatial prior."""
 
 # Indices of scenes: each kind has its own, and the prior too, so that no scene is drawn twice.
 _FIRST = {"moving": 0, "still": 100_000, "pair": 200_000, "prior": 300_000}
-_DRAWS = 200  # tries for two sources far enough apart
 
 
 @dataclass
@@ -253,8 +250,11 @@ def _scenes(
         for kind in KINDS:
             number = _FIRST[kind] + index
             rng = scene_rng(seed, number)
-            draw = _draw_pair if kind == "pair" else _draw_one
-            yield kind, draw(rng, library, seconds, kind, (seed, number))
+            key = (seed, number)
+            if kind == "pair":
+                yield kind, draw_pair(rng, library, seconds, key)
+            else:
+                yield kind, _draw_one(rng, library, seconds, kind, key)
 
 
 def _draw_one(
@@ -267,29 +267,6 @@ def _draw_one(
     # Where there are real panoramas, only those are asked about.
     motion: Motion = "moving" if kind == "moving" else "still"
     return sample_scene(rng, library, seconds, (1, 1), motion, procedural_background=0.0, seed=seed)
-
-
-def _draw_pair(
-    rng: np.random.Generator,
-    library: MaterialLibrary,
-    seconds: float,
-    kind: str,
-    seed: tuple[int, int],
-) -> Scene:
-    """Two still sources, drawn until they are far enough apart; classes differ by the sampler."""
-    for _ in range(_DRAWS):
-        scene = sample_scene(
-            rng, library, seconds, (2, 2), "still", procedural_background=0.0, seed=seed
-        )
-        a, b = _directions(scene).T
-        if a @ b <= np.cos(APART):
-            return scene
-    raise OptionError(f"no two sources 60 degrees apart in {_DRAWS} scenes; choose another seed")
-
-
-def _directions(scene: Scene) -> Array:
-    """Unit vectors of still sources, (3, sources)."""
-    return np.concatenate([source.vectors(np.zeros(1)) for source in scene.sources], axis=1)
 
 
 def _made(
@@ -374,7 +351,7 @@ def _two_sources(
 
     A random field has one direction and so one peak; for chance two guessed peaks stand in.
     """
-    directions = _directions(scene)
+    directions = source_directions(scene)
     scores = {}
     for method, foa in fields.items():
         peaks = guesses

@@ -14,6 +14,7 @@ from omniaudio_studio.datasets.scene import scene_rng
 from omniaudio_studio.engine.cancel import CancelToken
 from omniaudio_studio.errors import Cancelled, MissingFileError, OptionError
 from omniaudio_studio.evaluation import spatialize
+from omniaudio_studio.evaluation.scenes import draw_pair
 from omniaudio_studio.evaluation.spatialize import evaluate_spatialize, first_order, mean_gains
 from omniaudio_studio.evaluation.spatialize_report import GROUPS, ROWS, Report
 from omniaudio_studio.media.audio import read_audio
@@ -143,7 +144,7 @@ def test_the_learned_method_needs_its_graph(handed, tmp_path):
 def test_two_sources_are_far_apart_and_of_different_classes():
     library = MaterialLibrary()
     for index in range(4):
-        scene = spatialize._draw_pair(scene_rng(3, index), library, 1.0, "pair", (3, index))
+        scene = draw_pair(scene_rng(3, index), library, 1.0, (3, index))
         a, b = scene.sources
         assert a.name != b.name and not a.moving and not b.moving
         angle = np.arccos(a.vectors(np.zeros(1))[:, 0] @ b.vectors(np.zeros(1))[:, 0])

@@ -11,8 +11,10 @@ import pytest
 
 from omniaudio_studio.engine.cancel import CancelToken
 from omniaudio_studio.errors import Cancelled, MissingFileError, OptionError
-from omniaudio_studio.evaluation import starter
-from omniaudio_studio.evaluation.starter import METHODS, Report, evaluate_starter
+from omniaudio_studio.evaluation.starter import job
+from omniaudio_studio.evaluation.starter.report import GROUPS, METHODS, Report
+from omniaudio_studio.evaluation.starter.run import evaluate_starter
+from omniaudio_studio.evaluation.starter.subject import Subject
 from tests.support.tiny_bundle import make_tiny_bundle
 
 
@@ -23,7 +25,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def report(bundle: Path) -> Report:
-    return evaluate_starter(bundle, count=5, seconds=2.0, seed=1)
+    return evaluate_starter(bundle, count=5, seconds=2.0, seed=1, parts=["directions"])
 
 
 def test_the_rows_are_there_and_in_order(report):
@@ -32,8 +34,8 @@ def test_the_rows_are_there_and_in_order(report):
         assert groups["all"].count == 5
         assert groups["still"].count + groups["moving"].count == 5
         assert groups["clip"].count == groups["still"].count
-        for value in groups.values():
-            assert 0 <= value.low <= value.mean <= value.high <= np.pi
+        for name in GROUPS:
+            assert 0 <= groups[name].low <= groups[name].mean <= groups[name].high <= np.pi
 
 
 def test_the_true_field_is_right_and_random_weights_are_not(report):
@@ -49,7 +51,7 @@ def test_always_in_front_is_best_in_the_frontal_view(report):
 
 def test_it_is_plain_data_and_a_table(report):
     data = json.loads(json.dumps(report.as_dict()))
-    assert data["errors"]["generated"]["all"]["count"] == 5
+    assert data["rows"]["generated"]["all"]["count"] == 5
     assert data["settings"]["steps"] > 0 and data["settings"]["cfg"] >= 0
     assert len(data["scenes"]) == 5 and data["speed"] > 0
     assert data["provider"] == "CPUExecutionProvider"
@@ -65,31 +67,34 @@ def test_it_is_plain_data_and_a_table(report):
 
 def test_it_repeats_itself(bundle, report):
     """The same settings give the same numbers; a part of the scenes is the same part."""
-    again = evaluate_starter(bundle, count=2, seconds=2.0, seed=1)
+    again = evaluate_starter(bundle, count=2, seconds=2.0, seed=1, parts=["directions"])
     assert again.scenes == report.scenes[:2]
 
 
 def test_the_front_view_can_be_turned(bundle, report):
     """Other pictures for the model, other sound; the true field stays."""
-    turned = evaluate_starter(bundle, count=2, seconds=2.0, seed=1, front=120.0)
+    turned = evaluate_starter(
+        bundle, count=2, seconds=2.0, seed=1, parts=["directions"], front=120.0
+    )
     assert turned.settings["front"] == 120.0
     for one, other in zip(turned.scenes, report.scenes[:2], strict=True):
-        assert one["errors"]["truth"] == other["errors"]["truth"]
-        assert one["errors"]["generated"] != other["errors"]["generated"]
+        assert one["scores"]["truth"] == other["scores"]["truth"]
+        assert one["scores"]["generated"] != other["scores"]["generated"]
 
 
 def test_a_perfect_generator_scores_as_the_truth(bundle, monkeypatch):
     """With the engine's answer replaced by the true field, its row becomes the truth's."""
     truths = []
-    real = starter.render_foa
+    real = job.render_foa
 
     def remember(scene, library):
         truths.append(real(scene, library))
         return truths[-1]
 
-    monkeypatch.setattr(starter, "render_foa", remember)
-    monkeypatch.setattr(starter, "_generate", lambda *_: (truths[-1], 48000))
-    report = evaluate_starter(bundle, count=3, seconds=2.0)
+    monkeypatch.setattr(job, "render_foa", remember)
+    monkeypatch.setattr(Subject, "make", lambda *_: truths[-1])
+    monkeypatch.setattr(Subject, "rate", 48000)
+    report = evaluate_starter(bundle, count=3, seconds=2.0, parts=["directions"])
     assert report.rows["generated"] == report.rows["truth"]
 
 
@@ -99,8 +104,10 @@ def test_without_an_encoder_there_is_no_reconstruction(bundle, tmp_path):
     del manifest["graphs"]["vae_encoder"], manifest["files"]["vae_encoder.onnx"]
     (path / "vae_encoder.onnx").unlink()
     (path / "bundle.json").write_text(json.dumps(manifest))
-    report = evaluate_starter(path, count=1, seconds=1.0)
-    assert list(report.rows) == ["truth", "generated", "random", "front"]
+    report = evaluate_starter(path, count=1, seconds=1.0, parts=["directions"])
+    assert list(report.rows) == ["truth", "generated", "random", "front", "mono"]
+    with pytest.raises(OptionError, match="encoder"):
+        evaluate_starter(path, count=1, seconds=1.0, parts=["vae"])
 
 
 def test_progress_and_cancel(bundle):
@@ -113,7 +120,9 @@ def test_progress_and_cancel(bundle):
             token.cancel()
 
     with pytest.raises(Cancelled):
-        evaluate_starter(bundle, count=4, seconds=1.0, progress=progress, cancel=token)
+        evaluate_starter(
+            bundle, count=4, seconds=1.0, parts=["directions"], progress=progress, cancel=token
+        )
     assert seen == [(1, 4), (2, 4)]
 
 
@@ -131,7 +140,7 @@ def test_progress_and_cancel(bundle):
 )
 def test_bad_options_are_one_clear_line(bundle, options, message):
     with pytest.raises(OptionError, match=message):
-        evaluate_starter(bundle, **{"count": 1, "seconds": 1.0, **options})
+        evaluate_starter(bundle, **{"count": 1, "seconds": 1.0, "parts": ["directions"], **options})
 
 
 def test_missing_material_is_one_clear_line(bundle, tmp_path):

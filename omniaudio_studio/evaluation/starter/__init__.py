@@ -1,0 +1,1 @@
+"""How well a bundle generates, on scenes that it has not been trained on."""
