@@ -1,4 +1,4 @@
-"""``omniaudio dataset``: material for training, encoded once. Needs the extra "train"."""
+"""``omniaudio dataset``: material for training, encoded once. Scenes and runs need torch."""
 
 from __future__ import annotations
 
@@ -89,7 +89,6 @@ def encode(
     left out and listed.
     """
     _check(seed, pieces, workers)
-    need_torch()
     from omniaudio_studio.training.data.encode import encode as encode_source
 
     material = _source(source, kind, split, convention, projection)
@@ -150,7 +149,6 @@ def _source(
 ) -> Source:
     from omniaudio_studio.training.data.clip_source import ClipSource
     from omniaudio_studio.training.data.folder import find_split, kind_of
-    from omniaudio_studio.training.data.scene_source import SceneSource
     from omniaudio_studio.training.data.sound_source import SoundSource
 
     if kind is not None and kind not in KINDS:
@@ -161,6 +159,9 @@ def _source(
     if kind != "sphere360" and projection != "auto":
         raise OptionError("--projection is for clips (--kind sphere360)")
     if kind == "scenes":
+        need_torch()
+        from omniaudio_studio.training.data.scene_source import SceneSource
+
         return SceneSource(folder)
     chosen = None if split is None else find_split(folder, split)
     if kind == "sounds":
@@ -174,6 +175,7 @@ def _encoder(run: Path | None, bundle: str | None) -> Encoder:
     if (run is None) == (bundle is None):
         raise OptionError("give --run or --bundle, one of them: what to encode with")
     if run is not None:
+        need_torch()
         return RunEncoder(run)
     from omniaudio_studio.bundles.discovery import find_bundle
 

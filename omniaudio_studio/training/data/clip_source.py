@@ -17,8 +17,9 @@ from omniaudio_studio.media.audio import FoaReader
 from omniaudio_studio.media.frames import iter_views
 from omniaudio_studio.media.geometry import PROJECTIONS
 from omniaudio_studio.media.probe import ClipInfo, probe, require_360
-from omniaudio_studio.training.data.excerpt import Excerpt, Form, sound_problem, turned_sound
+from omniaudio_studio.training.data.excerpt import PLAIN, Excerpt, Form, sound_problem, turned_sound
 from omniaudio_studio.training.data.folder import (
+    VIDEO_SUFFIXES,
     check_convention,
     chosen,
     files_digest,
@@ -26,7 +27,6 @@ from omniaudio_studio.training.data.folder import (
     read_split,
 )
 from omniaudio_studio.training.data.sound_source import foa_parts
-from omniaudio_studio.training.spatial_excerpts import PLAIN, VIDEO_SUFFIXES
 
 
 class ClipSource:

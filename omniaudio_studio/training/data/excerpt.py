@@ -16,8 +16,12 @@ from omniaudio_studio.foa.convention import Foa
 from omniaudio_studio.foa.rotation import rotate_yaw
 from omniaudio_studio.panorama.views import View
 
+# The two limits are those of the spatializer's excerpts; taking them from there would bring torch
+# into every worker process, which takes longer to start than all else.
 #: Mean square of W, below which an excerpt teaches nothing (-80 dB relative to full scale).
 QUIET = 1e-8
+#: Power of Y, Z and X over W's, below which four channels hold no directions.
+PLAIN = 1e-4
 #: Directions to choose from where no picture has to be moved by whole columns.
 FINE_TURNS = 3600
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from omniaudio_studio.errors import MediaError, MissingFileError, OptionError
 from omniaudio_studio.foa.convention import CONVENTIONS
-from omniaudio_studio.training.spatial_excerpts import VIDEO_SUFFIXES
 
+#: Endings of videos, as the spatializer's clips have them (see `excerpt` for why they stand here).
+VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".m4v", ".mkv", ".webm"})
 #: First cells of a CSV that are a heading, not a name.
 _HEADINGS = frozenset({"id", "name", "stem", "file", "filename", "video", "video_id", "youtube_id"})
 

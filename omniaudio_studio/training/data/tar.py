@@ -24,14 +24,16 @@ class StoredSample:
 
 def tar_of(samples: Sequence[StoredSample]) -> bytes:
     """A tar of samples; equal samples give equal bytes (no times, no users)."""
-    from webdataset import TarWriter
-
     stream = io.BytesIO()
-    with TarWriter(stream, user="", group="", mtime=0, encoder=False) as writer:
+    # As webdataset.TarWriter writes it, without the torch that comes with that into every worker.
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for sample in samples:
             members = {f"{name}.npy": _npy(array) for name, array in sample.arrays.items()}
-            note = json.dumps(sample.note, sort_keys=True).encode()
-            writer.write({"__key__": sample.key, "json": note, **members})
+            members["json"] = json.dumps(sample.note, sort_keys=True).encode()
+            for name, data in sorted(members.items()):
+                member = tarfile.TarInfo(f"{sample.key}.{name}")
+                member.size, member.mode = len(data), 0o444
+                tar.addfile(member, io.BytesIO(data))
     return stream.getvalue()
 
 
