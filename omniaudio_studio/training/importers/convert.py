@@ -1,4 +1,4 @@
-"""Released networks as a bundle: one graph at a time, each checked against torch."""
+"""The paper's networks as a bundle: one graph at a time, each checked against torch."""
 
 from __future__ import annotations
 
@@ -124,9 +124,8 @@ def convert(
     tower: ImageTower | None,
     out: Path,
     *,
-    name: str,
+    description: dict[str, Any],
     precision: str,
-    command: str,
     say: Callable[[str], None],
     advance: Callable[[str, int, int], None],
 ) -> tuple[Manifest, list[GraphCheck]]:
@@ -134,8 +133,13 @@ def convert(
 
     Parameters
     ----------
+    released
+        What is written is thrown away graph by graph: afterwards the networks are empty.
     tower
         None for a bundle that takes given features.
+    description
+        Manifest fields that no network knows: name, title, licence, provenance, ...; what it says
+        of the sampler stands above the paper's.
     precision
         "fp32". Or "fp16": weights and arithmetic in 16 bits, but for the conditioner, norms, the
         time embedding and Snake; inputs and outputs stay in 32. The networks are changed by it. Or
@@ -178,22 +182,12 @@ def convert(
         # What is written is not needed any more.
         part.module.to("meta")
     advance("done", total, total)
-    manifest = write_manifest(out, _description(released, tower, name, precision, command, names))
+    manifest = write_manifest(out, _fields(released, tower, description, precision, names))
     return manifest, checks
 
 
-def _description(
-    released: Released,
-    tower: ImageTower | None,
-    name: str,
-    precision: str,
-    command: str,
-    graphs: list[str],
-) -> dict[str, Any]:
-    setup, vae = released.setup, released.setup.vae
-    size = 224 if tower is None else tower.config.image
-    view = {"width": size, "height": size, **_NORMALISED}
-    view["graph"] = None if tower is None else "vision"
+def published(tower: ImageTower | None, name: str, command: str) -> dict[str, Any]:
+    """What a manifest says of the published weights: see `convert`."""
     licences = [CHECKPOINT] if tower is None else [CHECKPOINT, TOWER]
     return {
         "name": name,
@@ -208,12 +202,28 @@ def _description(
             + (f"; vision tower {TOWER.name}, {TOWER.licence}" if tower is not None else ""),
         },
         "demonstration": False,
-        "provenance": dated(
-            {
-                "data": ["Sphere360 and the other sounds that arXiv 2504.14906 names"],
-                "command": command,
-            }
-        ),
+        "provenance": {
+            "data": ["Sphere360 and the other sounds that arXiv 2504.14906 names"],
+            "command": command,
+        },
+    }
+
+
+def _fields(
+    released: Released,
+    tower: ImageTower | None,
+    description: dict[str, Any],
+    precision: str,
+    graphs: list[str],
+) -> dict[str, Any]:
+    setup, vae = released.setup, released.setup.vae
+    size = 224 if tower is None else tower.config.image
+    view = {"width": size, "height": size, **_NORMALISED}
+    view["graph"] = None if tower is None else "vision"
+    return {
+        "sampler": {"cfg": CFG, "steps": STEPS, "schedule": "linear"},
+        **description,
+        "provenance": dated(description["provenance"]),
         **latent_fields(setup.sample_rate, vae.hop, vae.latent),
         "window": {"length": setup.window, "overlap": min(OVERLAP, setup.window // 4)},
         "views": [
@@ -227,7 +237,6 @@ def _description(
             },
         ],
         "features": {"rate": FEATURE_RATE, "resampling": "spline-aligned"},
-        "sampler": {"cfg": CFG, "steps": STEPS, "schedule": "linear"},
         "guidance": {"drop": ["local"], "rescale": 0.0},
         "channel_order": "WYZX",
         "decoder": {"context": vae.decoder_context, "chunk": DECODER_CHUNK},

@@ -17,7 +17,7 @@ from omniaudio_studio.files import mark_temporary, reason, remove_temporary
 from omniaudio_studio.training.export import GraphCheck
 from omniaudio_studio.training.importers.checkpoint import load_released
 from omniaudio_studio.training.importers.config import ReleasedSetup, read_setup
-from omniaudio_studio.training.importers.convert import convert, graph_bytes
+from omniaudio_studio.training.importers.convert import convert, graph_bytes, published
 from omniaudio_studio.training.importers.hub import (
     CHECKPOINT,
     TOWER,
@@ -155,9 +155,8 @@ def import_released(folder: Path, order: ImportOrder, say: Say, advance: Advance
             released,
             tower,
             staging,
-            name=order.name,
+            description=published(tower, order.name, order.command),
             precision=order.precision,
-            command=order.command,
             say=say,
             advance=advance,
         )
