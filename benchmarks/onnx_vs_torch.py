@@ -10,9 +10,9 @@ way round, so that a machine that grows slower or faster does not favour a side.
 medians, the median of the ratios within pairs, and the largest difference between the outputs.
 
 Speed does not depend on what the weights are: without ``--run``, the folder of a training run with
-``vae.ckpt``, ``flow.ckpt`` or both, they are random. Agreement does: the decoder finds phases by
-iterations that amplify rounding wherever there is next to no sound, and random weights make little
-else, so judge its differences by a trained one.
+``vae.ckpt``, ``finetune.ckpt`` or both, they are random. Agreement does: the decoder finds phases
+by iterations that amplify rounding wherever there is next to no sound, and random weights make
+little else, so judge its differences by a trained one.
 """
 
 from __future__ import annotations
@@ -135,8 +135,8 @@ def cases(preset: Preset, run: Path | None) -> list[Case]:
 
 def load_weights(run: Path, dit: DiT, vae: SpectralVAE) -> None:
     """The averaged weights of a training run, of one network or both."""
-    if (run / "flow.ckpt").is_file():
-        flow = load_checkpoint(run / "flow.ckpt")["average"]["weights"]
+    if (run / "finetune.ckpt").is_file():
+        flow = load_checkpoint(run / "finetune.ckpt")["average"]["weights"]
         dit.load_state_dict(
             {name[4:]: value for name, value in flow.items() if name.startswith("dit.")}
         )
@@ -196,7 +196,7 @@ def timed(run: Run, repeats: int) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description="ONNX Runtime against torch eager on the CPU")
     parser.add_argument("--preset", default="starter", choices=sorted(PRESETS))
-    parser.add_argument("--run", type=Path, help="folder with vae.ckpt and flow.ckpt")
+    parser.add_argument("--run", type=Path, help="folder with vae.ckpt and finetune.ckpt")
     parser.add_argument("--pairs", type=int, default=5, help="how many pairs of measurements")
     parser.add_argument("--repeats", type=int, default=5, help="runs per measurement")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omniaudio_studio.bundles.bundle import load_bundle
+from omniaudio_studio.bundles.resample import resampling_matrix
 from omniaudio_studio.engine.decoding import decode_all
 from omniaudio_studio.engine.devices import choose_provider
-from omniaudio_studio.engine.resample import resampling_matrix
 from omniaudio_studio.engine.sampler import euler, guided, linear_schedule
 from omniaudio_studio.engine.sessions import Session
 from omniaudio_studio.evaluation.spatial.spectra import log_spectral_distance

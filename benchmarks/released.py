@@ -37,11 +37,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from interleaved import in_pairs
 
+from omniaudio_studio.bundles.resample import resampling_matrix
 from omniaudio_studio.engine.decoding import decode, decode_all
 from omniaudio_studio.engine.devices import ProviderChoice, choose_provider, cpu_threads
 from omniaudio_studio.engine.features import BATCH
 from omniaudio_studio.engine.graphs import STEPPING, decoders, load_decoder
-from omniaudio_studio.engine.resample import resampling_matrix
 from omniaudio_studio.engine.sampler import branches, euler, guided, linear_schedule
 from omniaudio_studio.engine.sessions import Session
 from omniaudio_studio.engine.stepping import Stepper

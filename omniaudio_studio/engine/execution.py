@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omniaudio_studio.bundles.bundle import Bundle
+from omniaudio_studio.bundles.resample import resampling_matrix
 from omniaudio_studio.engine.cancel import CancelToken
 from omniaudio_studio.engine.decoding import ChunkedDecoder, decode
 from omniaudio_studio.engine.encoding import Surroundings
@@ -22,7 +23,6 @@ from omniaudio_studio.engine.joining import Joiner
 from omniaudio_studio.engine.noise import initial_noise, take_seed
 from omniaudio_studio.engine.plan import Plan, Shot
 from omniaudio_studio.engine.progress import Meter
-from omniaudio_studio.engine.resample import resampling_matrix
 from omniaudio_studio.engine.sampler import SCHEDULES, Model, branches, euler, guided
 from omniaudio_studio.engine.sessions import Session
 from omniaudio_studio.engine.windows import Stretch, Window, clamp, context_inputs, known_in

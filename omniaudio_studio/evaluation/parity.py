@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omniaudio_studio.bundles.bundle import Bundle
+from omniaudio_studio.bundles.resample import resampling_matrix
 from omniaudio_studio.engine.decoding import decode_all
 from omniaudio_studio.engine.devices import ProviderChoice, choose_provider
-from omniaudio_studio.engine.resample import resampling_matrix
 from omniaudio_studio.engine.sampler import euler, guide, guided
 from omniaudio_studio.engine.sessions import Session
 from omniaudio_studio.errors import MediaError, MissingFileError

@@ -61,8 +61,3 @@ def direction_loss(
     gain_error = (weight * left.clamp(0, 4)).mean()
     size = torch.sqrt(left.detach().clamp(0, 4) + 1e-6)
     return gain_error, (weight * (decoded.residual - size) ** 2).mean()
-
-
-def flow_matching_loss(velocity: Tensor, noise: Tensor, data: Tensor) -> Tensor:
-    """Mean squared error to v = noise - data (t = 1 is noise, t = 0 is data)."""
-    return ((velocity - (noise - data)) ** 2).mean()

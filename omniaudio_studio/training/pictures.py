@@ -6,11 +6,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omniaudio_studio.foa.direction import energy_map
+from omniaudio_studio.training.task import Sample
 
 Picture = NDArray[np.uint8]
 
 _WINDOW = 1024
 _RANGE = 80.0  # dB from black to white
+
+
+def shown(
+    name: str, field: NDArray[np.float32], rate: int, loudest: float = 0.0
+) -> dict[str, Sample]:
+    """W of a field ``(4, N)`` to listen to, its spectrogram, and the field's energy map."""
+    return {
+        f"sound/{name}": Sample("sound", field[0].clip(-1, 1), rate),
+        f"spectrogram/{name}": Sample("image", spectrogram(field[0], loudest)),
+        f"energy/{name}": Sample("image", energy(field)),
+    }
 
 
 def spectrogram(signal: NDArray[np.float32], loudest: float = 0.0, height: int = 256) -> Picture:

@@ -25,8 +25,9 @@ class SceneSetup:
 
 @dataclass(frozen=True)
 class StageSetup:
-    """One stage's optimisation. ``length`` is the excerpt in latent frames (vae, flow) or picture
-    frames (vision)."""
+    """One stage's optimisation by AdamW. ``batch`` counts the samples of a step over all devices;
+    ``length`` is the excerpt in latent frames (vae, pretrain, finetune) or picture frames (vision,
+    spatializer); ``precision`` is one of `machine.PRECISIONS`; ``ema`` 0 keeps no average."""
 
     steps: int = 1000
     batch: int = 16
@@ -35,7 +36,9 @@ class StageSetup:
     warmup: int = 100
     ema: float = 0.999
     seed: int = 0
-    bfloat16: bool = False
+    precision: str = "32"
+    beta2: float = 0.98
+    weight_decay: float = 0.01
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,11 @@ class Preset:
     networks: Networks = field(default_factory=Networks)
     vae: StageSetup = field(default_factory=StageSetup)
     vision: StageSetup = field(default_factory=StageSetup)
-    flow: StageSetup = field(default_factory=StageSetup)
+    #: Masked flow matching without pictures, on other sound first (coarse), then on fields; 0 steps
+    #: leave it out.
+    coarse: StageSetup = field(default_factory=StageSetup)
+    pretrain: StageSetup = field(default_factory=StageSetup)
+    finetune: StageSetup = field(default_factory=StageSetup)
     spatializer: StageSetup = field(default_factory=StageSetup)
     #: Latent frames of a generated window, and of the overlap between windows.
     window: int = 64
@@ -72,10 +79,14 @@ class Preset:
     overlap: int = 14
     #: Video frames per second that the vision encoder sees.
     feature_rate: float = 8.0
-    #: How often the flow stage hides the condition, so that guidance has something to guide from.
+    #: How often the condition is hidden, so that guidance has something to guide from.
     guidance_dropout: float = 0.15
-    #: How often the flow stage is given the first latents as context, as in consecutive windows.
+    #: How often the first latents are given as context, as in consecutive windows.
     context_probability: float = 0.3
+    #: How often pre-training is given a part of the latents, and the shortest stretch that it has
+    #: to find, in latent frames.
+    masking_probability: float = 0.1
+    masking_span: int = 10
     #: Sampler defaults written into the bundle.
     cfg: float = 4.0
     sample_steps: int = 24
@@ -84,12 +95,10 @@ class Preset:
 PRESETS: dict[str, Preset] = {
     "starter": Preset(
         vae=StageSetup(steps=1450, batch=16, length=20, rate=1e-3, warmup=100, ema=0.995),
-        vision=StageSetup(
-            steps=700, batch=8, length=12, rate=1.5e-3, warmup=100, ema=0.995, bfloat16=True
-        ),
-        flow=StageSetup(
-            steps=3600, batch=24, length=64, rate=1e-3, warmup=200, ema=0.999, bfloat16=True
-        ),
+        vision=StageSetup(steps=700, batch=8, length=12, rate=1.5e-3, warmup=100, ema=0.995),
+        coarse=StageSetup(steps=0, batch=24, length=64, rate=1e-3, warmup=200, ema=0.999),
+        pretrain=StageSetup(steps=0, batch=24, length=64, rate=1e-3, warmup=200, ema=0.999),
+        finetune=StageSetup(steps=3600, batch=24, length=64, rate=1e-3, warmup=200, ema=0.999),
         spatializer=StageSetup(steps=3000, batch=8, length=32, rate=1e-3, warmup=200, ema=0.998),
     ),
     # Every stage in seconds, for the tests: the code paths of the starter, nothing worth hearing.
@@ -111,10 +120,13 @@ PRESETS: dict[str, Preset] = {
         ),
         vae=StageSetup(steps=3, batch=2, length=4, warmup=1),
         vision=StageSetup(steps=3, batch=2, length=4, warmup=1),
-        flow=StageSetup(steps=3, batch=2, length=16, warmup=1),
+        coarse=StageSetup(steps=2, batch=2, length=16, warmup=1),
+        pretrain=StageSetup(steps=3, batch=2, length=16, warmup=1),
+        finetune=StageSetup(steps=3, batch=2, length=16, warmup=1),
         spatializer=StageSetup(steps=3, batch=2, length=8, warmup=1),
         window=16,
         overlap=4,
+        masking_span=3,
         sample_steps=4,
     ),
 }
@@ -134,7 +146,7 @@ def load_preset(name: str, overrides: list[str] | None = None) -> Preset:
     for override in overrides or []:
         key, separator, value = override.partition("=")
         if not separator:
-            raise OptionError(f"expected key=value, as in flow.steps=500, found {override!r}")
+            raise OptionError(f"expected key=value, as in finetune.steps=500, found {override!r}")
         preset = _replaced(preset, key.split("."), value, key)
     return preset
 

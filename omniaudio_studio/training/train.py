@@ -22,24 +22,35 @@ from omniaudio_studio.bundles.paths import sha256_of
 from omniaudio_studio.datasets.library import MaterialLibrary
 from omniaudio_studio.errors import BundleError, MediaError, MissingFileError, OptionError
 from omniaudio_studio.files import written_whole
+from omniaudio_studio.training.checkpoint import load_average
 from omniaudio_studio.training.export import GraphCheck, Spatializing, export_bundle, round_weights
-from omniaudio_studio.training.loop import Report
+from omniaudio_studio.training.loop import Pace, Report, run_training, silent
+from omniaudio_studio.training.machine import Machine
 from omniaudio_studio.training.memory import keep_freed_memory
+from omniaudio_studio.training.networks.conditioner import ConditionerConfig
 from omniaudio_studio.training.networks.vae import SpectralVAE
 from omniaudio_studio.training.onto import add_spatializer
-from omniaudio_studio.training.presets import Preset, load_preset
+from omniaudio_studio.training.presets import Preset, StageSetup, load_preset
 from omniaudio_studio.training.scenes import build_scene_set, open_scene_set
 from omniaudio_studio.training.spatial_excerpts import ClipExcerpts, Excerpts, SceneExcerpts
 from omniaudio_studio.training.spatial_note import note_of, read_note, write_note
 from omniaudio_studio.training.spatial_set import build_spatial_set
 from omniaudio_studio.training.spatial_vision import PanoramaVision, bundle_vision
-from omniaudio_studio.training.stages.flow import encode_scenes, load_flow, train_flow
-from omniaudio_studio.training.stages.spatializer import load_spatializer, train_spatializer
-from omniaudio_studio.training.stages.vae import load_vae, train_vae
-from omniaudio_studio.training.stages.vision import Sight, load_sight, train_vision
+from omniaudio_studio.training.stages.encoded import EncodedScenes, encode_scenes
+from omniaudio_studio.training.stages.flow import (
+    FinetuneTask,
+    Flow,
+    PretrainTask,
+    load_flow,
+    new_flow,
+)
+from omniaudio_studio.training.stages.spatializer import SpatializerTask, load_spatializer
+from omniaudio_studio.training.stages.vae import VAETask, load_vae
+from omniaudio_studio.training.stages.vision import Sight, VisionTask, load_sight
+from omniaudio_studio.training.task import Task
 from omniaudio_studio.training.views import EQUIRECT
 
-STAGES = ("scenes", "vae", "vision", "flow", "spatializer")
+STAGES = ("scenes", "vae", "vision", "pretrain", "finetune", "spatializer")
 
 
 @dataclass(frozen=True)
@@ -69,8 +80,10 @@ def train_stage(
     bundle: Path | None = None,
     clips: Path | None = None,
     threads: int | None = None,
+    machine: Machine | None = None,
+    pace: Pace | None = None,
     report: Report | None = None,
-    say: Callable[[str], None] = lambda _: None,
+    say: Callable[[str], None] = silent,
 ) -> Path:
     """Run one stage (or ``"all"``) in the run folder ``run`` and return what it wrote.
 
@@ -90,10 +103,15 @@ def train_stage(
         the run by default.
     threads
         CPU threads; torch's own choice by default.
+    machine
+        Devices, hosts, precision; this host and the preset's precision by default.
+    pace
+        Collects how fast the stage went, and how long it waited for data.
     report
         Called with (done, of, losses, seconds left).
     say
-        Called with one line for each clip that is left out.
+        Called with one line for each clip that is left out, and where a checkpoint cannot be
+        written for now.
 
     Raises
     ------
@@ -115,14 +133,15 @@ def train_stage(
     if threads is not None:
         torch.set_num_threads(threads)
     run.mkdir(parents=True, exist_ok=True)
+    training = _Stages(preset, run, machine or Machine(), report, say, pace)
     written = run
     for each in STAGES if stage == "all" else (stage,):
         if each == "scenes":
             written = _make_scenes(preset, run, material or Material(), report)
         elif each == "spatializer":
-            written = _spatializer(preset, run, bundle, clips, report, say)
+            written = training.spatializer(bundle, clips)
         else:
-            written = _run(each, preset, run, report)
+            written = getattr(training, each)()
     # Only scenes take material: what a later stage is told of it says nothing about them.
     _note_run(run, preset_name, preset, material if stage in ("scenes", "all") else None)
     return run if stage == "all" else written
@@ -135,48 +154,76 @@ def _make_scenes(preset: Preset, run: Path, material: Material, report: Report |
     return run / "scenes"
 
 
-def _run(stage: str, preset: Preset, run: Path, report: Report | None) -> Path:
-    scenes = open_scene_set(run / "scenes")
-    checkpoint = run / f"{stage}.ckpt"
-    if stage == "vae":
-        train_vae(preset, scenes, checkpoint, report)
-    elif stage == "vision":
-        train_vision(preset, scenes, checkpoint, report)
-    else:
-        vae = load_vae(preset, scenes, run / "vae.ckpt")
-        sight = load_sight(preset, len(scenes.classes), run / "vision.ckpt")
-        encoded = encode_scenes(
-            scenes,
-            vae,
-            sight,
-            run / "encoded.npz",
-            report,
-            bfloat16=preset.flow.bfloat16,
+@dataclass(frozen=True)
+class _Stages:
+    """The stages that train networks, each from what those before it wrote; returns checkpoints."""
+
+    preset: Preset
+    run: Path
+    machine: Machine
+    report: Report | None
+    say: Callable[[str], None]
+    pace: Pace | None
+
+    def vae(self) -> Path:
+        scenes = open_scene_set(self.run / "scenes")
+        return self._train("vae", VAETask(self.preset, scenes), self.preset.vae)
+
+    def vision(self) -> Path:
+        scenes = open_scene_set(self.run / "scenes")
+        return self._train("vision", VisionTask(self.preset, scenes), self.preset.vision)
+
+    def pretrain(self) -> Path:
+        preset = self.preset
+        if preset.pretrain.steps == 0:
+            return self.run
+        encoded, config = self._encoded()
+        flow = new_flow(preset, config, preset.pretrain.seed)
+        task = PretrainTask(preset, preset.pretrain, encoded, flow)
+        return self._train("pretrain", task, preset.pretrain)
+
+    def finetune(self) -> Path:
+        preset = self.preset
+        encoded, config = self._encoded()
+        flow = new_flow(preset, config, preset.finetune.seed)
+        if preset.pretrain.steps > 0:
+            load_average(self.run / "pretrain.ckpt", flow)
+        return self._train("finetune", FinetuneTask(preset, encoded, flow), preset.finetune)
+
+    def spatializer(self, bundle: Path | None, clips: Path | None) -> Path:
+        """The one stage that can stand alone: on a bundle's vision, with clips for scenes."""
+        preset, run = self.preset, self.run
+        threads = torch.get_num_threads()
+        vision = bundle_vision(bundle, threads) if bundle else run_vision(preset, run)
+        source: Excerpts
+        if clips is None:
+            source = SceneExcerpts(open_scene_set(run / "scenes"), vision)
+        else:
+            source = ClipExcerpts(clips, vision, preset.scenes.seconds, self.say)
+        excerpts = build_spatial_set(run / "spatial", source, vision, _counted(self.report))
+        write_note(run / "spatializer.ckpt", note_of(preset, excerpts, vision))
+        return self._train("spatializer", SpatializerTask(preset, excerpts), preset.spatializer)
+
+    def _train(self, name: str, task: Task, setup: StageSetup) -> Path:
+        checkpoint = self.run / f"{name}.ckpt"
+        run_training(
+            task,
+            setup,
+            checkpoint,
+            self.machine,
+            report=self.report,
+            say=self.say,
+            pace=self.pace,
         )
-        train_flow(preset, encoded, sight.localiser.config, checkpoint, report)
-    return checkpoint
+        return checkpoint
 
-
-def _spatializer(
-    preset: Preset,
-    run: Path,
-    bundle: Path | None,
-    clips: Path | None,
-    report: Report | None,
-    say: Callable[[str], None],
-) -> Path:
-    """The one stage that can stand alone: on a bundle's vision, with clips instead of scenes."""
-    vision = bundle_vision(bundle, torch.get_num_threads()) if bundle else run_vision(preset, run)
-    source: Excerpts
-    if clips is None:
-        source = SceneExcerpts(open_scene_set(run / "scenes"), vision)
-    else:
-        source = ClipExcerpts(clips, vision, preset.scenes.seconds, say)
-    excerpts = build_spatial_set(run / "spatial", source, vision, _counted(report))
-    checkpoint = run / "spatializer.ckpt"
-    write_note(checkpoint, note_of(preset, excerpts, vision))
-    train_spatializer(preset, excerpts, checkpoint, report)
-    return checkpoint
+    def _encoded(self) -> tuple[EncodedScenes, ConditionerConfig]:
+        """The scenes as the trained VAE and vision see them."""
+        scenes = open_scene_set(self.run / "scenes")
+        vae = load_vae(self.preset, scenes, self.run / "vae.ckpt")
+        sight = load_sight(self.preset, len(scenes.classes), self.run / "vision.ckpt")
+        encoded = encode_scenes(scenes, vae, sight, self.run / "encoded.npz", self.report)
+        return encoded, sight.localiser.config
 
 
 def _counted(report: Report | None) -> Callable[[int, int], None]:
@@ -208,12 +255,12 @@ def run_vision(preset: Preset, run: Path) -> PanoramaVision:
     return PanoramaVision(EQUIRECT, preset.feature_rate, "", sha256_of(checkpoint), features)
 
 
-def load_networks(preset: Preset, run: Path) -> tuple[SpectralVAE, Sight, Any]:
+def load_networks(preset: Preset, run: Path) -> tuple[SpectralVAE, Sight, Flow]:
     """The trained VAE, vision networks and flow of a run."""
     scenes = open_scene_set(run / "scenes")
     vae = load_vae(preset, scenes, run / "vae.ckpt")
     sight = load_sight(preset, len(scenes.classes), run / "vision.ckpt")
-    flow = load_flow(preset, sight.localiser.config, run / "flow.ckpt")
+    flow = load_flow(preset, sight.localiser.config, run / "finetune.ckpt")
     return vae, sight, flow
 
 

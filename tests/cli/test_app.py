@@ -228,7 +228,7 @@ def test_a_stage_is_trained_and_a_missing_one_is_named(tmp_path: Path) -> None:
     assert ran.code == 0, ran.err
     assert json.loads(ran.out) == [str(run_folder / "scenes")]
     assert "scenes" in ran.err
-    early = omniaudio("train", "flow", "--preset", "debug", "--run", run_folder)
+    early = omniaudio("train", "finetune", "--preset", "debug", "--run", run_folder)
     assert early.code == 2
     assert len(early.error_lines) == 1
     ran = omniaudio("export", run_folder, tmp_path / "bundle", "--licence", "CC0-1.0")

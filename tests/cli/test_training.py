@@ -50,7 +50,7 @@ def test_from_clips_to_a_bundle(tmp_path: Path) -> None:
     [
         (["train", "vae", "--bundle", "starter"], "--bundle is for the stage spatializer"),
         (["train", "all", "--bundle", "starter"], "all makes a bundle of its own"),
-        (["train", "flow", "--clips", "."], "--clips is for the stage spatializer"),
+        (["train", "finetune", "--clips", "."], "--clips is for the stage spatializer"),
         (["train", "spatializer", "--bundle", "nowhere"], "no model bundle named 'nowhere'"),
         (["train", "spatializer", "--bundle", "starter"], "no scenes in "),
         (

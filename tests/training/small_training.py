@@ -1,7 +1,7 @@
 """A training run of seconds, in this process or in one of its own.
 
-As a program: ``small_training.py CHECKPOINT STEPS SLEEP`` says "step N" once a step is done, and
-"stopped: ..." when it was told to stop.
+As a program: ``small_training.py CHECKPOINT STEPS SLEEP [DEVICES]`` says "step N" once a step is
+done, and "stopped: ..." when it was told to stop.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from torch import Tensor, nn
 
 from omniaudio_studio.training.checkpoint import WeightAverage
 from omniaudio_studio.training.loop import run_training
+from omniaudio_studio.training.machine import Machine
 from omniaudio_studio.training.presets import StageSetup
+from omniaudio_studio.training.task import Arrays, Losses, Task
 
 SETUP = StageSetup(steps=12, batch=4, length=3, rate=1e-2, warmup=3, ema=0.9, seed=5)
 
@@ -44,6 +46,36 @@ class Fault(Exception):
     """What a test lets happen in the middle of a step."""
 
 
+class SmallTask(Task):
+    """Fit a sum of squares; ``fail_at`` raises `Fault` before that step."""
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        fail_at: int | None = None,
+        sleep: float = 0.0,
+        say: bool = False,
+    ) -> None:
+        super().__init__(module)
+        self.count = 0
+        self.fail_at, self.sleep, self.say = fail_at, sleep, say
+
+    def row(self, plan: object, rng: np.random.Generator) -> Arrays:
+        return {"x": rng.standard_normal(3).astype(np.float32)}
+
+    def losses(self, batch: dict[str, Tensor]) -> Losses:
+        if self.count == self.fail_at:
+            raise Fault
+        self.count += 1
+        x = batch["x"] + 0.1 * torch.randn_like(batch["x"])
+        error = ((self.module(x) - (x**2).sum(1, keepdim=True)) ** 2).mean()
+        time.sleep(self.sleep)
+        if self.say:
+            print("step", self.count, flush=True)
+        return {"loss": error, "twice": 2 * error}
+
+
 def train(
     checkpoint: Path,
     setup: StageSetup = SETUP,
@@ -53,25 +85,12 @@ def train(
     save_every: float = 120.0,
     sleep: float = 0.0,
     say: bool = False,
+    machine: Machine | None = None,
 ) -> tuple[nn.Module, WeightAverage]:
-    """Fit a sum of squares; ``fail_at`` raises `Fault` before that step."""
+    """Run a `SmallTask` to its end."""
     network = small_module() if module is None else module
-    count = 0
-
-    def step(rng: np.random.Generator) -> dict[str, Tensor]:
-        nonlocal count
-        if fail_at is not None and count == fail_at:
-            raise Fault
-        count += 1
-        x = torch.from_numpy(rng.standard_normal((setup.batch, 3)).astype(np.float32))
-        x = x + 0.1 * torch.randn_like(x)
-        error = ((network(x) - (x**2).sum(1, keepdim=True)) ** 2).mean()
-        time.sleep(sleep)
-        if say:
-            print("step", count, flush=True)
-        return {"loss": error, "twice": 2 * error}
-
-    return network, run_training(network, step, setup, checkpoint, save_every=save_every)
+    task = SmallTask(network, fail_at=fail_at, sleep=sleep, say=say)
+    return network, run_training(task, setup, checkpoint, machine, save_every=save_every)
 
 
 if __name__ == "__main__":
@@ -86,6 +105,7 @@ if __name__ == "__main__":
             replace(SETUP, steps=int(sys.argv[2])),
             sleep=float(sys.argv[3]),
             say=True,
+            machine=Machine("cpu", devices=int(sys.argv[4]) if sys.argv[4:] else 1),
         )
     except Cancelled as error:
         print("stopped:", error, flush=True)

@@ -28,7 +28,7 @@ from omniaudio_studio.training.export import (
 from omniaudio_studio.training.networks.conditioner import Conditioner
 from omniaudio_studio.training.presets import load_preset
 from omniaudio_studio.training.scenes import open_scene_set
-from omniaudio_studio.training.stages.flow import encode_scenes
+from omniaudio_studio.training.stages.encoded import encode_scenes
 from omniaudio_studio.training.train import load_networks, load_spatializing
 from tests.training.conftest import LICENCE, DebugBundle, DebugRun
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from omniaudio_studio.engine.resample import resampling_matrix
+from omniaudio_studio.bundles.resample import resampling_matrix
 from omniaudio_studio.engine.sampler import euler, guided
 from omniaudio_studio.errors import BundleError, MissingFileError, OmniAudioError
 from omniaudio_studio.training.importers.checkpoint import load_released

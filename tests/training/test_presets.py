@@ -15,9 +15,9 @@ def test_values_are_replaced_and_nothing_else() -> None:
     changed = load_preset(
         "starter",
         [
-            "flow.steps=7",
+            "finetune.steps=7",
             "vae.rate=2",
-            "vision.bfloat16=false",
+            "vision.precision=bf16",
             "scenes.motion=still",
             "window=32",
             "cfg=1.5",
@@ -25,9 +25,9 @@ def test_values_are_replaced_and_nothing_else() -> None:
     )
     assert changed == dataclasses.replace(
         usual,
-        flow=dataclasses.replace(usual.flow, steps=7),
+        finetune=dataclasses.replace(usual.finetune, steps=7),
         vae=dataclasses.replace(usual.vae, rate=2.0),
-        vision=dataclasses.replace(usual.vision, bfloat16=False),
+        vision=dataclasses.replace(usual.vision, precision="bf16"),
         scenes=dataclasses.replace(usual.scenes, motion="still"),
         window=32,
         cfg=1.5,
@@ -51,32 +51,56 @@ def test_presets_fit_together(name: str) -> None:
     assert 0 < preset.overlap < preset.window
     assert preset.networks.dit_width % (2 * preset.networks.dit_heads) == 0
     # Scenes are at least as long as the longest excerpt (12.5 latents and so many frames a second).
-    assert preset.scenes.seconds * 12.5 >= max(preset.vae.length, preset.flow.length)
+    assert preset.scenes.seconds * 12.5 >= max(preset.vae.length, preset.finetune.length)
     assert preset.scenes.seconds * preset.feature_rate >= preset.vision.length
     # The flow learns windows of the length that it will generate.
-    assert preset.flow.length == preset.window
+    assert preset.finetune.length == preset.window
 
 
 @pytest.mark.parametrize(
     ("name", "override", "said"),
     [
         ("stater", "", "unknown preset 'stater': choose one of debug, starter"),
-        ("debug", "flow.steps", "expected key=value, as in flow.steps=500, found 'flow.steps'"),
-        ("debug", "flow.stepz=3", "unknown setting 'flow.stepz': 'stepz' is not one of steps, "),
+        (
+            "debug",
+            "finetune.steps",
+            "expected key=value, as in finetune.steps=500, found ",
+        ),
+        (
+            "debug",
+            "finetune.stepz=3",
+            "unknown setting 'finetune.stepz': 'stepz' is not one",
+        ),
         ("debug", "flaw.steps=3", "unknown setting 'flaw.steps': 'flaw' is not one of scenes, "),
         ("debug", "=3", "unknown setting '': '' is not one of scenes, "),
-        ("debug", "flow=3", "'flow' is a group of settings: name one, as in flow.seed=1"),
+        (
+            "debug",
+            "finetune=3",
+            "'finetune' is a group of settings: name one, as in finetune.seed=1",
+        ),
         ("debug", "window.steps=3", "unknown setting 'window.steps': 'window' has no settings of"),
-        ("debug", "flow.steps.more=3", "unknown setting 'flow.steps.more': 'steps' has no settin"),
-        ("debug", "flow.steps=many", "flow.steps: expected a value like 3, found 'many'"),
-        ("debug", "flow.steps=", "flow.steps: expected a value like 3, found ''"),
-        ("debug", "flow.steps=2.5", "flow.steps: expected a value like 3, found '2.5'"),
-        ("debug", "flow.steps=true", "flow.steps: expected a value like 3, found 'true'"),
-        ("debug", "flow.bfloat16=1", "flow.bfloat16: expected a value like False, found '1'"),
-        ("debug", "flow.rate=true", "flow.rate: expected a value like 0.001, found 'true'"),
-        ("debug", "flow.rate=[1]", "flow.rate: expected a value like 0.001, found '[1]'"),
-        ("debug", "flow.rate=NaN", "flow.rate: expected a finite number, at least 0, found 'NaN'"),
-        ("debug", "flow.rate=1e999", "flow.rate: expected a finite number, at least 0, found '1e"),
+        (
+            "debug",
+            "finetune.steps.more=3",
+            "unknown setting 'finetune.steps.more': 'steps' has no",
+        ),
+        ("debug", "finetune.steps=many", "finetune.steps: expected a value like 3, found 'many'"),
+        ("debug", "finetune.steps=", "finetune.steps: expected a value like 3, found ''"),
+        ("debug", "finetune.steps=2.5", "finetune.steps: expected a value like 3, found '2.5'"),
+        ("debug", "finetune.steps=true", "finetune.steps: expected a value like 3, found 'true'"),
+        ("debug", "scenes.seed=1.5", "scenes.seed: expected a value like 1, found '1.5'"),
+        ("debug", "finetune.rate=true", "finetune.rate: expected a value like 0.001, found 'true'"),
+        ("debug", "finetune.rate=[1]", "finetune.rate: expected a value like 0.001, found '[1]'"),
+        (
+            "debug",
+            "finetune.rate=NaN",
+            "finetune.rate: expected a finite number, at least 0, found ",
+        ),
+        (
+            "debug",
+            "finetune.rate=1e999",
+            "finetune.rate: expected a finite number, at least 0, found ",
+        ),
         ("debug", "vae.seed=-1", "vae.seed: expected a finite number, at least 0, found '-1'"),
     ],
 )

@@ -15,7 +15,7 @@ from omniaudio_studio.training.networks.spatializer import (
     SpatializerConfig,
 )
 from omniaudio_studio.training.spatial_set import SpatialSet
-from omniaudio_studio.training.stages.spatializer import BLOB, draw_batch, mixture_losses
+from omniaudio_studio.training.stages.spatializer import BLOB, draw_row, mixture_losses
 
 CONFIG = SpatializerConfig(features=8, cells=16, stem=4, width=32)
 BANDS = 5
@@ -39,7 +39,7 @@ def perfect(
     shares[..., -1] = 1 - direct + 1e-12
     weight = torch.rand(1, sounds, BANDS)
     batch = {
-        "band": torch.arange(BANDS),
+        "band": torch.arange(BANDS)[None],
         "weight": weight / weight.sum(),
         "vector": (direct * network.sphere[cell]).expand(1, sounds, BANDS, 3),
     }
@@ -101,7 +101,7 @@ def test_the_losses_do_not_know_where_the_front_is(network: Spatializer) -> None
     batch = {
         "equirect": torch.randn(2, FRAMES, 200, 8),
         "sound": torch.randn(2, sounds, CONFIG.bands) - 4,
-        "band": torch.tensor([0, 3, 11, 24, 39]),
+        "band": torch.tensor([[0, 3, 11, 24, 39]] * 2),
         "weight": weight / weight.sum(dim=(1, 2), keepdim=True),
         "vector": vector * torch.rand(2, sounds, BANDS, 1),
     }
@@ -134,20 +134,23 @@ def excerpts(count: int = 3, frames: int = 6) -> SpatialSet:
     )
 
 
-def test_a_batch_is_what_its_docstring_says() -> None:
-    batch = draw_batch(excerpts(), np.random.default_rng(0), 4, 5)
-    band, weight = batch["band"], batch["weight"]
-    assert batch["equirect"].shape == (4, 5, 200, 8) and batch["sound"].shape == (4, 15, 40)
-    assert band.shape == (16,) and (band.diff() > 0).all()
-    assert weight.shape == (4, 15, 16) and batch["vector"].shape == (4, 15, 16, 3)
-    np.testing.assert_allclose(weight.sum(dim=(1, 2)), 1, rtol=1e-5)
-    again = draw_batch(excerpts(), np.random.default_rng(0), 4, 5)
-    assert all(torch.equal(again[name], batch[name]) for name in batch)
+LOOKED_AT = np.arange(1, 33, 2)
+
+
+def test_a_sample_is_what_its_docstring_says() -> None:
+    row = draw_row(excerpts(), np.random.default_rng(0), 5, LOOKED_AT)
+    assert row["equirect"].shape == (5, 200, 8) and row["sound"].shape == (15, 40)
+    assert np.array_equal(row["band"], LOOKED_AT)
+    assert row["weight"].shape == (15, 16) and row["vector"].shape == (15, 16, 3)
+    assert row["weight"].sum() == pytest.approx(1, rel=1e-5)
+    again = draw_row(excerpts(), np.random.default_rng(0), 5, LOOKED_AT)
+    assert all(np.array_equal(again[name], row[name]) for name in row)
 
 
 def test_silence_is_not_drawn() -> None:
     clips = excerpts(2)
     clips.energy[0] = -12
     clips.vectors[0] = 0
-    batch = draw_batch(clips, np.random.default_rng(0), 6, 6)
-    assert (batch["vector"].norm(dim=-1).amax(dim=(1, 2)) > 0).all()
+    for seed in range(6):
+        row = draw_row(clips, np.random.default_rng(seed), 6, LOOKED_AT)
+        assert np.abs(row["vector"]).max() > 0

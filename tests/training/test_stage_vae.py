@@ -11,7 +11,7 @@ from omniaudio_studio.training.presets import load_preset
 from omniaudio_studio.training.scenes import SceneSet
 from omniaudio_studio.training.stages.vae import (
     latent_statistics,
-    sound_batch,
+    sound_row,
     vae_config,
 )
 
@@ -34,7 +34,7 @@ def test_a_batch_is_turned_mirrored_and_scaled_and_nothing_else() -> None:
     samples = 4000
     # Four independent signals, so that the mixing can be solved for.
     field = (0.1 * rng.standard_normal((1, 4, samples))).astype(np.float16)
-    batch = sound_batch(scenes_of(field), rng, 40, samples).numpy()
+    batch = np.stack([sound_row(scenes_of(field), rng, samples) for _ in range(40)])
     assert batch.shape == (40, 4, samples) and batch.dtype == np.float32
     original = field[0].astype(float)
     gains, yaws, mirrored = [], [], []
@@ -65,19 +65,19 @@ def test_a_plane_wave_to_the_left_is_turned_counter_clockwise() -> None:
     from omniaudio_studio.foa.rotation import rotate_yaw
 
     class Fixed:
-        """A generator whose draws are known: yaw 0.5, not mirrored, 0 dB."""
+        """Turns by half a radian, does not mirror, keeps the level."""
 
-        def integers(self, *_: object) -> int:
+        def integers(self, *_: int) -> int:
             return 0
 
-        def uniform(self, low: float, high: float, size: tuple[int, ...]) -> np.ndarray:
-            return np.full(size, 0.0 if high == 3 else 0.5)
+        def random(self) -> float:
+            return 0.9
 
-        def random(self, size: tuple[int, ...]) -> np.ndarray:
-            return np.ones(size)
+        def uniform(self, low: float, high: float) -> float:
+            return 0.5 if high > 3 else 0.0
 
     field = (0.1 * np.random.default_rng(0).standard_normal((1, 4, 500))).astype(np.float16)
-    found = sound_batch(scenes_of(field), Fixed(), 1, 500)[0].numpy()  # type: ignore[arg-type]
+    found = sound_row(scenes_of(field), Fixed(), 500)  # type: ignore[arg-type]
     np.testing.assert_allclose(found, rotate_yaw(field[0].astype(np.float32), 0.5), atol=1e-6)
 
 
@@ -85,13 +85,14 @@ def test_excerpts_lie_inside_their_scenes() -> None:
     # Scene k counts samples from k * 1000: an excerpt shows where it was taken.
     ramp = np.stack([np.full((4, 64), 0.0)] * 3)
     ramp[:, 0] = (np.arange(64)[None] + 100 * np.arange(3)[:, None]) / 512
-    batch = sound_batch(scenes_of(ramp), np.random.default_rng(0), 60, 16)[:, 0].numpy()
+    rng = np.random.default_rng(0)
+    batch = np.stack([sound_row(scenes_of(ramp), rng, 16)[0] for _ in range(400)])
     steps = np.diff(batch, axis=1)
     np.testing.assert_allclose(steps, steps[:, :1].repeat(15, 1), rtol=1e-3)
     first = np.round(batch[:, 0] / (steps[:, 0] * 1)).astype(int)
     scene, start = np.divmod(first, 100)
     assert set(scene) == {0, 1, 2} and start.min() >= 0 and start.max() == 48
-    assert sound_batch(scenes_of(ramp), np.random.default_rng(0), 2, 999).shape == (2, 4, 64)
+    assert sound_row(scenes_of(ramp), rng, 999).shape == (4, 64)
 
 
 def test_latents_of_the_scenes_have_mean_zero_and_variance_one(disk_scenes: SceneSet) -> None:
@@ -102,7 +103,9 @@ def test_latents_of_the_scenes_have_mean_zero_and_variance_one(disk_scenes: Scen
     vae.set_latent_statistics(mean, std)
     found_mean, found_std = [], []
     for seed in range(8):
-        audio = sound_batch(disk_scenes, np.random.default_rng(seed), 4, 25 * 3840)
+        rng = np.random.default_rng(seed)
+        rows = [sound_row(disk_scenes, rng, 25 * 3840) for _ in range(4)]
+        audio = torch.from_numpy(np.stack(rows))
         with torch.no_grad():
             mean, std = vae.encoder(audio)
         latents = mean + std * torch.randn_like(mean)

@@ -42,11 +42,12 @@ def test_all_stages_leave_a_whole_run(debug_run: DebugRun) -> None:
     names = {path.name for path in debug_run.folder.iterdir()}
     assert names == {
         "run.json", "scenes", "encoded.npz",
-        "vae.ckpt", "vae.jsonl", "vision.ckpt", "vision.jsonl", "flow.ckpt", "flow.jsonl",
+        "vae.ckpt", "vae.jsonl", "vision.ckpt", "vision.jsonl", "pretrain.ckpt",
+        "pretrain.jsonl", "finetune.ckpt", "finetune.jsonl", "tensorboard",
         "spatial", "spatializer.ckpt", "spatializer.json", "spatializer.jsonl",
     }  # fmt: skip
     preset = load_preset("debug")
-    for stage in ("vae", "vision", "flow", "spatializer"):
+    for stage in ("vae", "vision", "pretrain", "finetune", "spatializer"):
         setup = getattr(preset, stage)
         assert load_checkpoint(debug_run.folder / f"{stage}.ckpt")["step"] == setup.steps
         lines = (debug_run.folder / f"{stage}.jsonl").read_text().splitlines()
@@ -61,7 +62,7 @@ def test_all_stages_leave_a_whole_run(debug_run: DebugRun) -> None:
 def test_trained_networks_come_from_the_averages(debug_run: DebugRun) -> None:
     vae, sight, flow = load_networks(load_preset("debug"), debug_run.folder)
     assert sight.localiser.config.classes == len(SOUND_CLASSES)
-    for stage, module in (("vision", sight), ("flow", flow)):
+    for stage, module in (("vision", sight), ("finetune", flow)):
         average = load_checkpoint(debug_run.folder / f"{stage}.ckpt")["average"]["weights"]
         assert all(torch.equal(module.state_dict()[name], average[name]) for name in average)
     for module in (vae, sight, flow):
@@ -72,6 +73,10 @@ def test_trained_networks_come_from_the_averages(debug_run: DebugRun) -> None:
     )
 
 
+def weights_of(run: Path, stage: str) -> dict[str, torch.Tensor]:
+    return load_checkpoint(run / f"{stage}.ckpt")["networks"]["model"]
+
+
 def test_equal_settings_train_equal_networks(debug_run: DebugRun, tmp_path: Path) -> None:
     """Also from another state of the process's generator, and stage by stage."""
     run = tmp_path / "again"
@@ -80,15 +85,18 @@ def test_equal_settings_train_equal_networks(debug_run: DebugRun, tmp_path: Path
         train_stage(stage, "debug", run)
     for stage in ("vae", "vision"):
         first, again = (
-            load_checkpoint(folder / f"{stage}.ckpt")["model"] for folder in (debug_run.folder, run)
+            load_checkpoint(folder / f"{stage}.ckpt")["networks"]["model"]
+            for folder in (debug_run.folder, run)
         )
         assert all(torch.equal(first[name], again[name]) for name in first)
     other = tmp_path / "other"
     shutil.copytree(run / "scenes", other / "scenes")
     train_stage("vae", "debug", other, overrides=["vae.seed=9"])
-    model = load_checkpoint(other / "vae.ckpt")["model"]
+    model = load_checkpoint(other / "vae.ckpt")["networks"]["model"]
     name = "decoder.content_in.weight"
-    assert not torch.equal(model[name], load_checkpoint(run / "vae.ckpt")["model"][name])
+    assert not torch.equal(
+        model[name], load_checkpoint(run / "vae.ckpt")["networks"]["model"][name]
+    )
 
 
 def test_what_was_replaced_is_recorded_and_comes_back(tmp_path: Path) -> None:
@@ -97,7 +105,7 @@ def test_what_was_replaced_is_recorded_and_comes_back(tmp_path: Path) -> None:
         "scenes.seconds=0.5",
         "scenes.motion=still",
         "cfg=1.25",
-        "flow.bfloat16=true",
+        "finetune.precision=bf16",
     ]
     train_stage("scenes", "debug", tmp_path, overrides=overrides)
     record = json.loads((tmp_path / "run.json").read_text())
@@ -131,7 +139,8 @@ def test_unknown_names_are_refused_before_anything_is_made(tmp_path: Path) -> No
     with pytest.raises(OptionError) as caught:
         train_stage("flows", "debug", run)
     assert one_line(caught) == (
-        "unknown stage 'flows': choose one of scenes, vae, vision, flow, spatializer or all"
+        "unknown stage 'flows': choose one of scenes, vae, vision, pretrain, finetune, "
+        "spatializer or all"
     )
     with pytest.raises(OptionError, match="unknown preset"):
         train_stage("vae", "nothing", run)
@@ -146,12 +155,12 @@ def test_stages_out_of_order(tmp_path: Path, copied: Path) -> None:
     assert one_line(caught).startswith(f"no scenes in {tmp_path / 'new' / 'scenes'}: run ")
     (copied / "vision.ckpt").unlink()
     with pytest.raises(MissingFileError) as caught:
-        train_stage("flow", "debug", copied)
+        train_stage("finetune", "debug", copied)
     assert one_line(caught) == f"no checkpoint at {copied}/vision.ckpt: train that stage first"
 
 
 def test_bundles_and_clips_are_for_one_stage(tmp_path: Path) -> None:
-    for stage, given in (("vae", "clips"), ("all", "bundle"), ("flow", "bundle")):
+    for stage, given in (("vae", "clips"), ("all", "bundle"), ("finetune", "bundle")):
         with pytest.raises(OptionError, match="for the stage spatializer"):
             if given == "clips":
                 train_stage(stage, "debug", tmp_path / "run", clips=tmp_path)
@@ -200,14 +209,14 @@ def test_a_spatializer_of_another_vision_is_refused(copied: Path, tmp_path: Path
 
 
 def test_a_run_of_other_sizes_is_refused(copied: Path) -> None:
-    for stage in ("vae", "vision", "flow"):
+    for stage in ("vae", "vision", "finetune"):
         with pytest.raises(MediaError) as caught:
             train_stage(
                 stage, "debug", copied,
                 overrides=["networks.content=9", "networks.stem=12", "networks.dit_width=48"],
             )  # fmt: skip
         message = one_line(caught)
-        expected = copied / ("vae.ckpt" if stage == "flow" else f"{stage}.ckpt")
+        expected = copied / ("vae.ckpt" if stage == "finetune" else f"{stage}.ckpt")
         assert message.startswith(f"{expected} does not fit this preset (size mismatch for ")
 
 
@@ -225,12 +234,14 @@ def test_exporting_what_is_no_run(tmp_path: Path, copied: Path) -> None:
 
 
 def test_exporting_a_run_whose_flow_is_missing_or_damaged(tmp_path: Path, copied: Path) -> None:
-    (copied / "flow.ckpt").write_bytes(b"not much")
+    (copied / "finetune.ckpt").write_bytes(b"not much")
     with pytest.raises(MediaError) as caught:
         exported(copied, tmp_path / "out")
-    assert one_line(caught).startswith(f"{copied}/flow.ckpt is not a checkpoint that can be read")
-    (copied / "flow.ckpt").unlink()
+    assert one_line(caught).startswith(
+        f"{copied}/finetune.ckpt is not a checkpoint that can be read"
+    )
+    (copied / "finetune.ckpt").unlink()
     with pytest.raises(MissingFileError) as missing:
         exported(copied, tmp_path / "out")
-    assert one_line(missing) == f"no checkpoint at {copied}/flow.ckpt: train that stage first"
+    assert one_line(missing) == f"no checkpoint at {copied}/finetune.ckpt: train that stage first"
     assert not (tmp_path / "out").exists()

@@ -1,13 +1,13 @@
-"""Stage `flow`: the flow-matching transformer, on encoded scenes, with guidance dropout.
+"""Stages `pretrain` and `finetune`: the flow-matching transformer, on encoded clips.
 
-Scenes are encoded once: latents by the trained VAE, summaries of what is seen by the trained
-encoder and localiser. The transformer and the projection of its conditions are trained together.
+Pre-training sees no pictures: part of the time it is given a part of the latents and has to find
+the rest (masked flow matching: A. Liu et al., "Generative pre-training for speech with flow
+matching", arXiv 2310.16338), first of any sound made into a field, then of fields. Fine-tuning goes
+on from there, with the transformer and the projection of its conditions trained together.
 """
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,34 +15,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from omniaudio_studio.files import written_whole
-from omniaudio_studio.panorama.views import View, normalise
 from omniaudio_studio.training.checkpoint import load_average
-from omniaudio_studio.training.loop import Losses, Report, run_training
-from omniaudio_studio.training.losses import flow_matching_loss
 from omniaudio_studio.training.networks.conditioner import ConditionerConfig, Projection
 from omniaudio_studio.training.networks.dit import DiT, DiTConfig
-from omniaudio_studio.training.networks.vae import SpectralVAE
-from omniaudio_studio.training.presets import Preset
-from omniaudio_studio.training.scenes import SceneSet
-from omniaudio_studio.training.stages.vision import Sight
-from omniaudio_studio.training.views import EQUIRECT, FRONT
-
-
-@dataclass(frozen=True)
-class EncodedScenes:
-    """What the transformer trains on: ``mean`` and ``std`` ``(N, C, T)`` of the latents,
-    ``summary`` ``(N, S, d)`` at ``feature_rate``; ``latent_rate`` in frames per second."""
-
-    mean: NDArray[np.float32]
-    std: NDArray[np.float32]
-    summary: NDArray[np.float32]
-    feature_rate: float
-    latent_rate: float
+from omniaudio_studio.training.presets import Preset, StageSetup
+from omniaudio_studio.training.stages.encoded import Encoded
+from omniaudio_studio.training.task import Arrays, Losses, Task
 
 
 class Flow(nn.Module):
-    """The transformer and the projection of its conditions."""
+    """The starter's transformer and the projection of its conditions."""
 
     def __init__(self, preset: Preset, config: ConditionerConfig) -> None:
         super().__init__()
@@ -58,120 +40,130 @@ class Flow(nn.Module):
             )
         )
 
+    def conditions(self, features: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """``local`` [B, S, d] and ``global_`` [B, d] of ``summary`` [B, S, summary]."""
+        return self.projection(features["summary"])
 
-@torch.no_grad()
-def encode_scenes(
-    scenes: SceneSet,
-    vae: SpectralVAE,
-    sight: Sight,
-    path: Path,
-    report: Report | None = None,
-    *,
-    bfloat16: bool = False,
-) -> EncodedScenes:
-    """Latents and summaries of every scene, kept in ``path`` (an .npz) for the next run.
+    def velocity(
+        self,
+        x: Tensor,
+        t: Tensor,
+        conditions: tuple[Tensor, Tensor] | None,
+        keep: Tensor,
+        known: Tensor,
+        mask: Tensor,
+    ) -> Tensor:
+        """Velocity [B, C, T] of latents ``x`` at ``t`` [B].
 
-    What is kept is made again when the networks or the number of scenes are no longer those it was
-    made with.
-    """
-    rate = vae.config.sample_rate / vae.config.latent_hop
-    made_with = _fingerprint(vae, sight, len(scenes))
-    if path.exists():
-        with np.load(path) as stored:
-            if "made_with" not in stored or str(stored["made_with"]) == made_with:
-                return EncodedScenes(
-                    stored["mean"], stored["std"], stored["summary"], scenes.feature_rate, rate
-                )
-    hop = vae.config.latent_hop
-    samples = scenes.foa.shape[-1] // hop * hop
-    means, stds, summaries = [], [], []
-    for index in range(len(scenes)):
-        audio = torch.from_numpy(scenes.foa[index : index + 1, :, :samples].astype(np.float32))
-        spectrum = vae.encoder.spectrum.fast(audio)
-        mean, std = vae.encoder.encode_spectrum(spectrum.real, spectrum.imag)
-        means.append(mean[0].numpy())
-        stds.append(std[0].numpy())
-        equirect = _frames(scenes.equirect[index], EQUIRECT)
-        front = _frames(scenes.front[index], FRONT)
-        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-            around, ahead = sight.features(equirect), sight.features(front)
-        summary = sight.localiser.summarise(around.float(), ahead.float())
-        summaries.append(summary[0].numpy())
-        if report is not None and (index + 1) % 20 == 0:
-            report(index + 1, len(scenes), {}, 0.0)
-    encoded = EncodedScenes(
-        np.stack(means), np.stack(stds), np.stack(summaries), scenes.feature_rate, rate
-    )
-    with written_whole(path, overwrite=True) as temporary:
-        np.savez(
-            temporary,
-            mean=encoded.mean,
-            std=encoded.std,
-            summary=encoded.summary,
-            made_with=made_with,
-        )
-    return encoded
+        ``conditions`` are ``local`` [B, T, d] and ``global_`` [B, d], or None without pictures;
+        ``keep`` [B] is 0 where guidance hides them; ``known`` are clean latents [B, C, T] where
+        ``mask`` [B, 1, T] is 1.
+        """
+        if conditions is None:
+            width = self.dit.config.condition
+            local, global_ = x.new_zeros(len(x), x.shape[-1], width), x.new_zeros(len(x), width)
+        else:
+            local, global_ = conditions
+            local, global_ = local * keep[:, None, None], global_ * keep[:, None]
+        return self.dit(x, t, local, global_, known, mask)
 
 
-def _fingerprint(vae: SpectralVAE, sight: Sight, scenes: int) -> str:
-    """What encoded scenes depend on: every weight, and how many scenes there are.
+class FlowTask(Task):
+    """What both stages share: excerpts, noise, logit-normal times (P. Esser et al., arXiv
+    2403.03206) and the loss."""
 
-    The latents' statistics follow from both, and may differ in the last digit between machines.
-    """
-    digest = hashlib.sha256(str(scenes).encode())
-    for module in (vae, sight):
-        for weight in module.parameters():
-            digest.update(weight.detach().numpy().tobytes())
-    return digest.hexdigest()
+    #: Whether the picture is used.
+    sees: bool
 
+    def __init__(self, flow: Flow, encoded: Encoded, setup: StageSetup) -> None:
+        super().__init__(flow)
+        self.flow, self._encoded = flow, encoded
+        self._length = min(setup.length, encoded.longest)
 
-def _frames(stored: NDArray[np.uint8], view: View) -> Tensor:
-    return torch.from_numpy(normalise(np.asarray(stored), view))[None]
-
-
-def train_flow(
-    preset: Preset,
-    encoded: EncodedScenes,
-    config: ConditionerConfig,
-    checkpoint: Path,
-    report: Report | None = None,
-) -> None:
-    """Flow matching with logit-normal times (P. Esser et al., arXiv 2403.03206).
-
-    The checkpoint is what comes of it; `load_flow` reads it.
-    """
-    setup = preset.flow
-    torch.manual_seed(setup.seed)  # the first weights
-    flow = Flow(preset, config)
-
-    def step(rng: np.random.Generator) -> Losses:
-        # Shorter excerpts now and then, since a clip can be shorter than a window.
-        length = setup.length
+    def plan(self, rng: np.random.Generator) -> int:
+        """The excerpts' length: shorter now and then, since a clip can be shorter than a window."""
         if rng.random() < 0.2:
-            length = int(rng.integers(max(2, length // 4), length + 1))
-        batch = excerpt(encoded, rng, setup.batch, length)
-        data = batch.mean + batch.std * torch.randn_like(batch.mean)
-        noise = torch.randn_like(data)
-        t = torch.sigmoid(torch.randn(len(data)))
-        x = (1 - t[:, None, None]) * data + t[:, None, None] * noise
-        mask = context_mask(rng, len(data), data.shape[-1], preset.context_probability)
-        with torch.autocast("cpu", torch.bfloat16, enabled=setup.bfloat16):
-            local, global_ = flow.projection(batch.summary)
-            local = batch.to_latents @ local.float()
-            keep = torch.from_numpy(
-                (rng.random(len(data)) >= preset.guidance_dropout).astype(np.float32)
-            )
-            velocity = flow.dit(
-                x,
-                t,
-                local * keep[:, None, None],
-                global_.float() * keep[:, None],
-                data * mask,
-                mask,
-            )
-        return {"loss": flow_matching_loss(velocity.float(), noise, data)}
+            return int(rng.integers(max(2, self._length // 4), self._length + 1))
+        return self._length
 
-    run_training(flow, step, setup, checkpoint, report=report)
+    def row(self, plan: int, rng: np.random.Generator) -> Arrays:
+        """Latents ``mean``, ``std``, their ``grain``, ``noise`` [C, T], ``t``, ``keep``, and
+        ``mask`` (latents that are given) and ``asked`` (frames that the loss counts) [1, T]; with
+        pictures, ``to_latents`` [T, S] and the features."""
+        excerpt = self._encoded.excerpt(int(rng.integers(len(self._encoded))), rng.random(), plan)
+        mask, asked, keep = self.given(plan, rng)
+        shape = excerpt.mean.shape
+        row: Arrays = {
+            "mean": excerpt.mean,
+            "std": excerpt.std,
+            "grain": rng.standard_normal(shape).astype(np.float32),
+            "noise": rng.standard_normal(shape).astype(np.float32),
+            "t": np.array(1 / (1 + np.exp(-rng.standard_normal())), np.float32),
+            "mask": mask,
+            "asked": asked,
+            "keep": np.array(keep, np.float32),
+        }
+        if self.sees:
+            row |= {"to_latents": excerpt.to_latents, **excerpt.features}
+        return row
+
+    def given(
+        self, length: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], bool]:
+        """``mask``, ``asked`` [1, T] and ``keep`` of a sample."""
+        raise NotImplementedError
+
+    def losses(self, batch: dict[str, Tensor]) -> Losses:
+        flow, t, mask = self.flow, batch["t"], batch["mask"]
+        data = batch["mean"] + batch["std"] * batch["grain"]
+        x = (1 - t[:, None, None]) * data + t[:, None, None] * batch["noise"]
+        conditions = None
+        if self.sees:
+            local, global_ = flow.conditions(batch)
+            conditions = batch["to_latents"] @ local.float(), global_.float()
+        velocity = flow.velocity(x, t, conditions, batch["keep"], data * mask, mask)
+        error = ((velocity.float() - (batch["noise"] - data)) ** 2 * batch["asked"]).mean(1)
+        return {"loss": (error.sum(1) / batch["asked"].sum((1, 2))).mean()}
+
+
+class PretrainTask(FlowTask):
+    """Masked flow matching without pictures; ``setup`` is the preset's "coarse" or "pretrain"."""
+
+    sees = False
+
+    def __init__(self, preset: Preset, setup: StageSetup, encoded: Encoded, flow: Flow) -> None:
+        super().__init__(flow, encoded, setup)
+        self._probability, self._span = preset.masking_probability, preset.masking_span
+
+    def given(
+        self, length: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], bool]:
+        if rng.random() >= self._probability:
+            return np.zeros((1, length), np.float32), np.ones((1, length), np.float32), False
+        asked = hidden_spans(rng, length, self._span)[None]
+        return 1 - asked, asked, False
+
+
+class FinetuneTask(FlowTask):
+    """Flow matching with pictures, guidance dropout, and the window before as context at times."""
+
+    sees = True
+
+    def __init__(self, preset: Preset, encoded: Encoded, flow: Flow) -> None:
+        super().__init__(flow, encoded, preset.finetune)
+        self._context, self._dropout = preset.context_probability, preset.guidance_dropout
+
+    def given(
+        self, length: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], bool]:
+        mask = context_mask(rng, length, self._context)
+        return mask, np.ones((1, length), np.float32), bool(rng.random() >= self._dropout)
+
+
+def new_flow(preset: Preset, config: ConditionerConfig, seed: int) -> Flow:
+    """A flow with the first weights of a seed."""
+    torch.manual_seed(seed)
+    return Flow(preset, config)
 
 
 def load_flow(preset: Preset, config: ConditionerConfig, checkpoint: Path) -> Flow:
@@ -181,55 +173,26 @@ def load_flow(preset: Preset, config: ConditionerConfig, checkpoint: Path) -> Fl
     return flow
 
 
-@dataclass(frozen=True)
-class Excerpts:
-    """A batch: latents ``[B, C, T]``, summaries ``[B, S, d]``, and the matrices ``[B, T, S]`` that
-    bring features to the latents' times."""
-
-    mean: Tensor
-    std: Tensor
-    summary: Tensor
-    to_latents: Tensor
-
-
-def excerpt(encoded: EncodedScenes, rng: np.random.Generator, batch: int, length: int) -> Excerpts:
-    """Random excerpts of ``length`` latent frames with the features that cover them."""
-    total, frames = encoded.mean.shape[-1], encoded.summary.shape[1]
-    length = min(length, total)
-    wanted = min(frames, int(np.ceil(length / encoded.latent_rate * encoded.feature_rate)) + 1)
-    rows = rng.integers(len(encoded.mean), size=batch)
-    starts = rng.integers(total - length + 1, size=batch)
-    matrices = np.zeros((batch, length, wanted), np.float32)
-    means, stds, summaries = [], [], []
-    for number, (row, start) in enumerate(zip(rows, starts, strict=True)):
-        first = int(start / encoded.latent_rate * encoded.feature_rate)
-        first = min(first, frames - wanted)
-        times = (start + np.arange(length)) / encoded.latent_rate * encoded.feature_rate - first
-        low = np.clip(np.floor(times).astype(int), 0, wanted - 1)
-        high = np.minimum(low + 1, wanted - 1)
-        part = np.clip(times - low, 0, 1)
-        matrices[number, np.arange(length), low] += 1 - part
-        matrices[number, np.arange(length), high] += part
-        means.append(encoded.mean[row, :, start : start + length])
-        stds.append(encoded.std[row, :, start : start + length])
-        summaries.append(encoded.summary[row, first : first + wanted])
-    return Excerpts(
-        torch.from_numpy(np.stack(means)),
-        torch.from_numpy(np.stack(stds)),
-        torch.from_numpy(np.stack(summaries)),
-        torch.from_numpy(matrices),
-    )
+def hidden_spans(rng: np.random.Generator, length: int, shortest: int) -> NDArray[np.float32]:
+    """1 where latents have to be found, in stretches of at least ``shortest`` (all of a shorter
+    excerpt) that cover 70 to 100 % of the frames: float32 (T,)."""
+    wanted = rng.uniform(0.7, 1.0) * length
+    hidden = np.zeros(length, np.float32)
+    shortest = min(shortest, length)
+    while hidden.sum() < wanted:
+        begin = int(rng.integers(length - shortest + 1))
+        hidden[begin : begin + shortest] = 1
+    return hidden
 
 
-def context_mask(rng: np.random.Generator, batch: int, length: int, probability: float) -> Tensor:
-    """1 where clean latents are given: the first frames, in a part of the batch.
+def context_mask(rng: np.random.Generator, length: int, probability: float) -> NDArray[np.float32]:
+    """1 where clean latents are given: the first frames, at times; float32 (1, T).
 
     Half of the time at most a quarter, as between consecutive windows; else up to all but one, as
     in a clip's last window, which is moved back to end with the clip.
     """
-    mask = np.zeros((batch, 1, length), np.float32)
-    for row in range(batch):
-        if rng.random() < probability:
-            most = length // 4 if rng.random() < 0.5 else length - 1
-            mask[row, :, : int(rng.integers(1, max(1, most) + 1))] = 1
-    return torch.from_numpy(mask)
+    mask = np.zeros((1, length), np.float32)
+    if rng.random() < probability:
+        most = length // 4 if rng.random() < 0.5 else length - 1
+        mask[:, : int(rng.integers(1, max(1, most) + 1))] = 1
+    return mask

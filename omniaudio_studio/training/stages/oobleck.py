@@ -23,7 +23,6 @@ from torch.nn.utils.parametrize import remove_parametrizations
 
 from omniaudio_studio.errors import MediaError, OptionError
 from omniaudio_studio.foa.rotation import rotate_yaw
-from omniaudio_studio.training import pictures
 from omniaudio_studio.training.adversarial import losses_of_both
 from omniaudio_studio.training.checkpoint import load_average, load_checkpoint, misfit
 from omniaudio_studio.training.importers.stereo import inflated, load_stereo
@@ -31,6 +30,7 @@ from omniaudio_studio.training.losses import kl_divergence
 from omniaudio_studio.training.networks.discriminators import DiscriminatorConfig, Discriminators
 from omniaudio_studio.training.networks.oobleck import Oobleck, OobleckConfig
 from omniaudio_studio.training.networks.recomputing import recompute
+from omniaudio_studio.training.pictures import shown
 from omniaudio_studio.training.sounds import Field, Sounds
 from omniaudio_studio.training.stft_loss import WINDOWS, STFTLoss
 from omniaudio_studio.training.task import Arrays, Losses, Sample, Task, Trained
@@ -201,12 +201,7 @@ class OobleckTask(Task):
         mean, _ = self.module.encoder(torch.from_numpy(real)[None].to(device))
         made = self.module.decoder(mean)[0].float().cpu().numpy()
         loudest = float(20 * np.log10(np.abs(real[0]).max() + 1e-6))
-        shown = {}
-        for name, sound in (("recorded", real), ("decoded", made)):
-            shown[f"sound/{name}"] = Sample("sound", sound[0].clip(-1, 1), rate)
-            shown[f"spectrogram/{name}"] = Sample("image", pictures.spectrogram(sound[0], loudest))
-            shown[f"energy/{name}"] = Sample("image", pictures.energy(sound))
-        return shown
+        return shown("recorded", real, rate, loudest) | shown("decoded", made, rate, loudest)
 
 
 def excerpt(sounds: Sounds, samples: int, rng: np.random.Generator) -> Field:

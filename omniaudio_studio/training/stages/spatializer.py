@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from omniaudio_studio.training.checkpoint import load_average
-from omniaudio_studio.training.loop import Losses, Report, run_training
 from omniaudio_studio.training.networks.spatializer import (
     Mixture,
     Spatializer,
@@ -23,6 +23,7 @@ from omniaudio_studio.training.networks.spatializer import (
 )
 from omniaudio_studio.training.presets import Preset
 from omniaudio_studio.training.spatial_set import SpatialSet, spatializer_config
+from omniaudio_studio.training.task import Arrays, Losses, Task
 
 #: Width of the target around a direction, in radians (half a cell of the starter's panorama).
 BLOB = math.radians(10)
@@ -32,23 +33,28 @@ BANDS = 16
 SILENCE = -10.5
 
 
-def train_spatializer(
-    preset: Preset, clips: SpatialSet, checkpoint: Path, report: Report | None = None
-) -> None:
-    """Train on random excerpts, turned by whole cells of the panorama (which is exact: the frame
-    encoder wraps around). The checkpoint is what comes of it; `load_spatializer` reads it."""
-    setup = preset.spatializer
-    torch.manual_seed(setup.seed)  # the first weights
-    network = Spatializer(spatializer_config(preset, clips))
+class SpatializerTask(Task):
+    """Trains on random excerpts, turned by whole cells of the panorama (which is exact: the frame
+    encoder wraps around)."""
 
-    def step(rng: np.random.Generator) -> Losses:
-        batch = draw_batch(clips, rng, setup.batch, setup.length)
-        with torch.autocast("cpu", torch.bfloat16, enabled=setup.bfloat16):
-            mixture = network.mixture(batch["equirect"], batch["sound"])
+    def __init__(self, preset: Preset, clips: SpatialSet) -> None:
+        setup = preset.spatializer
+        torch.manual_seed(setup.seed)  # the first weights
+        self.network = Spatializer(spatializer_config(preset, clips))
+        super().__init__(self.network)
+        self._clips, self._length = clips, setup.length
+
+    def plan(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """The bands that the step looks at."""
+        return np.sort(rng.permutation(self._clips.energy.shape[2])[:BANDS])
+
+    def row(self, plan: NDArray[np.int64], rng: np.random.Generator) -> Arrays:
+        return draw_row(self._clips, rng, self._length, plan)
+
+    def losses(self, batch: dict[str, Tensor]) -> Losses:
+        mixture = self.network.mixture(batch["equirect"], batch["sound"])
         mixture = Mixture(mixture.shares.float(), mixture.looks.float())
-        return mixture_losses(network, mixture, batch)
-
-    run_training(network, step, setup, checkpoint, report=report)
+        return mixture_losses(self.network, mixture, batch)
 
 
 def load_spatializer(config: SpatializerConfig, checkpoint: Path) -> Spatializer:
@@ -58,27 +64,22 @@ def load_spatializer(config: SpatializerConfig, checkpoint: Path) -> Spatializer
     return network
 
 
-def draw_batch(
-    clips: SpatialSet, rng: np.random.Generator, batch: int, length: int
-) -> dict[str, Tensor]:
-    """Random excerpts of ``length`` picture frames, each turned to another side.
+def draw_row(
+    clips: SpatialSet, rng: np.random.Generator, length: int, band: NDArray[np.int64]
+) -> Arrays:
+    """A random excerpt of ``length`` picture frames, turned to another side.
 
     Returns
     -------
-    ``equirect`` [B, S, K, D]; ``sound`` [B, F, bands], log10 energy, with a random tone; and of
-    `BANDS` bands drawn at random: ``band`` [n], ``weight`` [B, F, n], the root of their energy,
-    which adds up to 1 in each excerpt, and ``vector`` [B, F, n, 3], the intensity vector over the
-    energy, 0 to 1 long.
+    ``equirect`` [S, K, D]; ``sound`` [F, bands], log10 energy, with a random tone; ``band`` [n], as
+    given; and of these bands ``weight`` [F, n], the root of their energy, which adds up to 1, and
+    ``vector`` [F, n, 3], the intensity vector over the energy, 0 to 1 long.
     """
     frames = clips.features.shape[1]
     length = min(length, frames)
     ratio, rows, columns = clips.ratio, clips.rows, clips.columns
     bands = clips.energy.shape[2]
-    band = np.sort(rng.permutation(bands)[:BANDS])
-    parts: dict[str, list[np.ndarray]] = {
-        name: [] for name in ("equirect", "sound", "weight", "vector")
-    }
-    while len(parts["sound"]) < batch:
+    while True:
         # Of two excerpts the one whose sound comes from more places: there is more to be learned.
         index, start = max(
             (
@@ -89,26 +90,27 @@ def draw_batch(
         )
         sounding = slice(start * ratio, (start + length) * ratio)
         energy = clips.energy[index, sounding].astype(np.float32)
-        if energy.max() < SILENCE:  # teaches nothing
-            continue
-        weight = np.sqrt(10.0 ** (energy - energy.max()))[:, band]
-        cells = clips.features[index, start : start + length].astype(np.float32)
-        turn = int(rng.integers(columns))
-        grid = cells.reshape(length, rows, columns, -1)
-        parts["equirect"].append(np.roll(grid, turn, axis=2).reshape(cells.shape))
-        tone = rng.normal(0, 0.3, 3)
-        places = np.linspace(0, 1, bands)
-        parts["sound"].append(energy + np.interp(places, [0, 0.5, 1], tone).astype(np.float32))
-        parts["weight"].append(weight / weight.sum())
-        vector = clips.vectors[index, sounding][:, band].astype(np.float32)
-        # Columns run to the right, azimuth to the left.
-        angle = -2 * math.pi * turn / columns
-        x, y = vector[..., 0].copy(), vector[..., 1].copy()
-        vector[..., 0] = x * math.cos(angle) - y * math.sin(angle)
-        vector[..., 1] = x * math.sin(angle) + y * math.cos(angle)
-        parts["vector"].append(vector)
-    tensors = {name: torch.from_numpy(np.stack(values)) for name, values in parts.items()}
-    return {"band": torch.from_numpy(band), **tensors}
+        if energy.max() >= SILENCE:  # less teaches nothing
+            break
+    weight = np.sqrt(10.0 ** (energy - energy.max()))[:, band]
+    cells = clips.features[index, start : start + length].astype(np.float32)
+    turn = int(rng.integers(columns))
+    grid = cells.reshape(length, rows, columns, -1)
+    tone = rng.normal(0, 0.3, 3)
+    places = np.linspace(0, 1, bands)
+    vector = clips.vectors[index, sounding][:, band].astype(np.float32)
+    # Columns run to the right, azimuth to the left.
+    angle = -2 * math.pi * turn / columns
+    x, y = vector[..., 0].copy(), vector[..., 1].copy()
+    vector[..., 0] = x * math.cos(angle) - y * math.sin(angle)
+    vector[..., 1] = x * math.sin(angle) + y * math.cos(angle)
+    return {
+        "equirect": np.roll(grid, turn, axis=2).reshape(cells.shape),
+        "sound": energy + np.interp(places, [0, 0.5, 1], tone).astype(np.float32),
+        "band": band,
+        "weight": weight / weight.sum(),
+        "vector": vector,
+    }
 
 
 def _spread(clips: SpatialSet, index: int, start: int, length: int) -> float:
@@ -140,7 +142,7 @@ def mixture_losses(network: Spatializer, mixture: Mixture, batch: dict[str, Tens
     bump = torch.exp((vector / direct) @ network.sphere.T / BLOB**2 - BLOB**-2) * even
     target = direct * bump / bump.sum(dim=-1, keepdim=True) + (1 - direct) * even
 
-    shares = by_picture(mixture.shares[:, :, batch["band"]].exp())  # [B, S, n, M + 1]
+    shares = by_picture(mixture.shares[:, :, batch["band"][0]].exp())  # [B, S, n, M + 1]
     looks = mixture.looks.exp().transpose(1, 2)  # [B, S, M, K]
     nowhere = even.expand(*looks.shape[:2], 1, -1)
     made = shares @ torch.cat([looks, nowhere], dim=2)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from omniaudio_studio.training.checkpoint import load_average
-from omniaudio_studio.training.loop import Losses, Report, run_training
 from omniaudio_studio.training.losses import (
     band_level_loss,
     direction_loss,
@@ -18,8 +19,10 @@ from omniaudio_studio.training.losses import (
 )
 from omniaudio_studio.training.networks.spectrum import mel_matrix
 from omniaudio_studio.training.networks.vae import SpectralVAE, VAEConfig
+from omniaudio_studio.training.pictures import shown
 from omniaudio_studio.training.presets import Preset
 from omniaudio_studio.training.scenes import SceneSet
+from omniaudio_studio.training.task import Arrays, Losses, Sample, Task
 
 KL_WEIGHT = 2e-3
 
@@ -35,24 +38,37 @@ def vae_config(preset: Preset) -> VAEConfig:
     )
 
 
-def train_vae(
-    preset: Preset, scenes: SceneSet, checkpoint: Path, report: Report | None = None
-) -> None:
-    """Train into a checkpoint; `load_vae` reads it."""
-    setup = preset.vae
-    torch.manual_seed(setup.seed)  # the first weights
-    vae = SpectralVAE(vae_config(preset))
-    mel = mel_matrix(96, vae.encoder.spectrum.bins, vae.config.sample_rate)
+class VAETask(Task):
+    """Trains the spectral VAE on the sound of scenes."""
 
-    def step(rng: np.random.Generator) -> Losses:
-        audio = sound_batch(scenes, rng, setup.batch, setup.length * vae.config.latent_hop)
+    def __init__(self, preset: Preset, scenes: SceneSet) -> None:
+        torch.manual_seed(preset.vae.seed)  # the first weights
+        self.vae = SpectralVAE(vae_config(preset))
+        super().__init__(self.vae)
+        self._scenes = scenes
+        config, spectrum = self.vae.config, self.vae.encoder.spectrum
+        self._samples = preset.vae.length * config.latent_hop
+        self._samples = min(self._samples, scenes.foa.shape[-1])
+        self._mel = mel_matrix(96, spectrum.bins, config.sample_rate)
+
+    def row(self, plan: Any, rng: np.random.Generator) -> Arrays:
+        """``audio`` (4, samples) and ``noise`` (C, T)."""
+        config = self.vae.config
+        frames = self._samples // config.latent_hop
+        return {
+            "audio": sound_row(self._scenes, rng, self._samples),
+            "noise": rng.standard_normal((config.channels, frames)).astype(np.float32),
+        }
+
+    def losses(self, batch: dict[str, Tensor]) -> Losses:
+        vae = self.vae
         with torch.no_grad():
-            spectrum = vae.encoder.spectrum.fast(audio)
+            spectrum = vae.encoder.spectrum.fast(batch["audio"])
             real, imaginary = spectrum.real.contiguous(), spectrum.imag.contiguous()
         mean, std = vae.encoder.encode_spectrum(real, imaginary)
-        decoded = vae.decoder.decode_spectrum(mean + std * torch.randn_like(mean))
+        decoded = vae.decoder.decode_spectrum(mean + std * batch["noise"])
         magnitude = magnitude_loss(decoded, real, imaginary)
-        level = band_level_loss(decoded, real, imaginary, mel)
+        level = band_level_loss(decoded, real, imaginary, self._mel.to(real.device))
         gain, residual = direction_loss(decoded, real, imaginary, vae.encoder.bands)
         kl = kl_divergence(mean, std)
         loss = magnitude + level + 6 * gain + 3 * residual + KL_WEIGHT * kl
@@ -65,7 +81,15 @@ def train_vae(
             "kl": kl,
         }
 
-    run_training(vae, step, setup, checkpoint, report=report)
+    @torch.no_grad()
+    def samples(self, folder: Path) -> dict[str, Sample]:
+        """The first scene's sound and what comes back of it."""
+        hop, rate = self.vae.config.latent_hop, self.vae.config.sample_rate
+        length = min(50 * hop, self._scenes.foa.shape[-1] // hop * hop)
+        field = self._scenes.foa[:1, :, :length].astype(np.float32)
+        audio = torch.from_numpy(field).to(next(self.vae.parameters()).device)
+        again = self.vae.decoder(self.vae.encoder(audio)[0])
+        return shown("true", field[0], rate) | shown("decoded", again[0].cpu().numpy(), rate)
 
 
 def load_vae(preset: Preset, scenes: SceneSet, checkpoint: Path) -> SpectralVAE:
@@ -76,24 +100,21 @@ def load_vae(preset: Preset, scenes: SceneSet, checkpoint: Path) -> SpectralVAE:
     return vae
 
 
-def sound_batch(scenes: SceneSet, rng: np.random.Generator, batch: int, samples: int) -> Tensor:
-    """Random excerpts ``[B, 4, samples]``, each turned by a random yaw (exact: X and Y rotate),
-    mirrored up and down half of the time, and scaled by -12 to +3 dB."""
+def sound_row(scenes: SceneSet, rng: np.random.Generator, samples: int) -> NDArray[np.float32]:
+    """A random excerpt ``(4, samples)``, turned by a random yaw (exact: X and Y rotate), mirrored
+    up and down half of the time, and scaled by -12 to +3 dB."""
     length = scenes.foa.shape[-1]
     samples = min(samples, length)
-    excerpts = np.empty((batch, 4, samples), np.float32)
-    for row in range(batch):
-        index = int(rng.integers(len(scenes)))
-        start = int(rng.integers(length - samples + 1))
-        excerpts[row] = scenes.foa[index, :, start : start + samples]
-    w, y, z, x = excerpts.transpose(1, 0, 2)
-    yaw = rng.uniform(-np.pi, np.pi, (batch, 1)).astype(np.float32)
+    index = int(rng.integers(len(scenes)))
+    start = int(rng.integers(length - samples + 1))
+    w, y, z, x = scenes.foa[index, :, start : start + samples].astype(np.float32)
+    yaw = rng.uniform(-np.pi, np.pi)
     turned_x = x * np.cos(yaw) - y * np.sin(yaw)
     turned_y = x * np.sin(yaw) + y * np.cos(yaw)
-    up = np.where(rng.random((batch, 1)) < 0.5, -1, 1).astype(np.float32)
-    gain = (10 ** (rng.uniform(-12, 3, (batch, 1, 1)) / 20)).astype(np.float32)
-    field = np.stack([w, turned_y, z * up, turned_x], axis=1) * gain
-    return torch.from_numpy(np.ascontiguousarray(field, np.float32))
+    up = -1.0 if rng.random() < 0.5 else 1.0
+    gain = 10 ** (rng.uniform(-12, 3) / 20)
+    field = np.stack([w, turned_y, z * up, turned_x]) * gain
+    return np.ascontiguousarray(field, np.float32)
 
 
 @torch.no_grad()
@@ -105,7 +126,8 @@ def latent_statistics(vae: SpectralVAE, scenes: SceneSet, seed: int) -> tuple[Te
     samples = scenes.foa.shape[-1] // hop * hop
     means, variances = [], []
     for _ in range(30):
-        audio = sound_batch(scenes, rng, 4, min(samples, 25 * hop))
+        rows = [sound_row(scenes, rng, min(samples, 25 * hop)) for _ in range(4)]
+        audio = torch.from_numpy(np.stack(rows))
         spectrum = vae.encoder.spectrum.fast(audio)
         mean, std = vae.encoder.encode_spectrum(spectrum.real, spectrum.imag)
         means.append(mean.transpose(1, 2).flatten(0, 1))

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from omniaudio_studio.training.checkpoint import load_average
-from omniaudio_studio.training.loop import Losses, Report, run_training
 from omniaudio_studio.training.networks.conditioner import (
     ConditionerConfig,
     Localiser,
-    cell_directions,
 )
 from omniaudio_studio.training.networks.vision import FrameEncoder, VisionConfig
 from omniaudio_studio.training.presets import Preset
 from omniaudio_studio.training.scenes import SceneSet
+from omniaudio_studio.training.task import Arrays, Losses, Task
 from omniaudio_studio.training.views import CELL, EQUIRECT, FRONT, front_directions
 
 #: Width of the target around a source, in radians (about half a cell of the panorama).
@@ -55,51 +54,45 @@ class Sight(nn.Module):
         return self.encoder(flat).unflatten(0, frames.shape[:2])
 
 
-class FrameBatch(NamedTuple):
-    """Excerpts of scenes, augmented."""
+class VisionTask(Task):
+    """Trains on random excerpts of the panorama, and of the front view in two steps of five."""
 
-    frames: Tensor  # [B, S, 3, H, W], normalised
-    sources: Tensor  # [B, S, 3, 5], class, sounding, x, y, z
+    def __init__(self, preset: Preset, scenes: SceneSet) -> None:
+        torch.manual_seed(preset.vision.seed)  # the first weights
+        self.sight = Sight(preset, len(scenes.classes))
+        super().__init__(self.sight)
+        self._scenes, self._length = scenes, preset.vision.length
+        self._sphere = self.sight.localiser.directions
+        self._ahead = front_directions()
 
+    def plan(self, rng: np.random.Generator) -> bool:
+        """Whether the step looks at the front view."""
+        return bool(rng.random() < 0.4)
 
-def train_vision(
-    preset: Preset, scenes: SceneSet, checkpoint: Path, report: Report | None = None
-) -> None:
-    """Train on random excerpts of the panorama, and of the front view in two steps of five.
+    def row(self, plan: bool, rng: np.random.Generator) -> Arrays:
+        """``front`` or ``equirect`` [S, 3, H, W], normalised, and ``sources`` [S, 3, 5]."""
+        frames, sources = frame_row(self._scenes, rng, self._length, front=plan)
+        return {"front" if plan else "equirect": frames, "sources": sources}
 
-    The checkpoint is what comes of it; `load_sight` reads it.
-    """
-    setup = preset.vision
-    torch.manual_seed(setup.seed)  # the first weights
-    sight = Sight(preset, len(scenes.classes))
-    sphere = cell_directions(sight.localiser.config.rows, sight.localiser.config.columns)
-    ahead = front_directions()
-    slots = sight.localiser.config.slots
-    side = FRONT.width // CELL
-
-    def step(rng: np.random.Generator) -> Losses:
-        front = rng.random() < 0.4
-        batch = frame_batch(scenes, rng, setup.batch, setup.length, front=front)
-        with torch.autocast("cpu", torch.bfloat16, enabled=setup.bfloat16):
-            features = sight.features(batch.frames)
-            if front:
-                logits = sight.localiser.heat(features, side, side)
-            else:
-                located = sight.localiser(features.float())
-                logits = located.logits
-        heat = heat_loss(logits.float(), batch.sources, ahead if front else sphere, slots)
-        if front:
+    def losses(self, batch: dict[str, Tensor]) -> Losses:
+        sight, sources = self.sight, batch["sources"]
+        slots = sight.localiser.config.slots
+        if "front" in batch:
+            side = FRONT.width // CELL
+            logits = sight.localiser.heat(sight.features(batch["front"]), side, side)
+            heat = heat_loss(logits.float(), sources, self._ahead.to(sources.device), slots)
             return {"loss": heat, "front": heat}
-        direction = direction_error(located.direction.float(), batch.sources)
-        present = present_loss(located.activity.float(), batch.sources)
+        located = sight.localiser(sight.features(batch["equirect"]).float())
+        sphere = self._sphere.to(sources.device)
+        heat = heat_loss(located.logits.float(), sources, sphere, slots)
+        direction = direction_error(located.direction.float(), sources)
+        present = present_loss(located.activity.float(), sources)
         return {
             "loss": heat + 0.5 * direction + 0.1 * present,
             "heat": heat,
             "direction": direction,
             "present": present,
         }
-
-    run_training(sight, step, setup, checkpoint, report=report)
 
 
 def load_sight(preset: Preset, classes: int, checkpoint: Path) -> Sight:
@@ -109,46 +102,39 @@ def load_sight(preset: Preset, classes: int, checkpoint: Path) -> Sight:
     return sight
 
 
-def frame_batch(
-    scenes: SceneSet, rng: np.random.Generator, batch: int, length: int, *, front: bool
-) -> FrameBatch:
-    """Random excerpts of ``length`` frames.
+def frame_row(
+    scenes: SceneSet, rng: np.random.Generator, length: int, *, front: bool
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """A random excerpt of ``length`` frames: ``[S, 3, H, W]``, normalised, and its ``[S, 3, 5]``
+    sources (class, sounding, x, y, z).
 
-    Panoramas are turned by whole pixels and the sources with them; either view is mirrored half of
-    the time. Colours of a whole excerpt are scaled, shifted and mixed towards grey.
+    A panorama is turned by whole pixels and the sources with it; either view is mirrored half of
+    the time. Colours of the whole excerpt are scaled, shifted and mixed towards grey.
     """
     stored = scenes.front if front else scenes.equirect
-    total = stored.shape[1]
-    length = min(length, total)
-    frames = np.empty((batch, length, *stored.shape[2:]), np.float32)
-    sources = np.empty((batch, length, *scenes.sources.shape[2:]), np.float32)
-    for row in range(batch):
-        index, start = int(rng.integers(len(scenes))), int(rng.integers(total - length + 1))
-        picture = stored[index, start : start + length].astype(np.float32) / 255
-        table = np.array(scenes.sources[index, start : start + length])
-        if not front:
-            width = picture.shape[2]
-            shift = int(rng.integers(width))
-            picture = np.roll(picture, shift, axis=2)
-            turn = -2 * math.pi * shift / width
-            x, y = table[..., 2].copy(), table[..., 3].copy()
-            table[..., 2] = x * math.cos(turn) - y * math.sin(turn)
-            table[..., 3] = x * math.sin(turn) + y * math.cos(turn)
-        if rng.random() < 0.5:
-            picture = picture[:, :, ::-1]
-            table[..., 3] *= -1
-        grey = picture.mean(axis=-1, keepdims=True)
-        picture = grey + (picture - grey) * rng.uniform(0.3, 1.4)
-        tint = rng.uniform(0.8, 1.2, 3).astype(np.float32)
-        frames[row] = (picture - 0.5) * tint * rng.uniform(0.7, 1.3) + 0.5 + rng.uniform(-0.1, 0.1)
-        sources[row] = table
+    length = min(length, stored.shape[1])
+    index, start = int(rng.integers(len(scenes))), int(rng.integers(stored.shape[1] - length + 1))
+    picture = stored[index, start : start + length].astype(np.float32) / 255
+    table = np.array(scenes.sources[index, start : start + length])
+    if not front:
+        width = picture.shape[2]
+        shift = int(rng.integers(width))
+        picture = np.roll(picture, shift, axis=2)
+        turn = -2 * math.pi * shift / width
+        x, y = table[..., 2].copy(), table[..., 3].copy()
+        table[..., 2] = x * math.cos(turn) - y * math.sin(turn)
+        table[..., 3] = x * math.sin(turn) + y * math.cos(turn)
+    if rng.random() < 0.5:
+        picture = picture[:, :, ::-1]
+        table[..., 3] *= -1
+    grey = picture.mean(axis=-1, keepdims=True)
+    picture = grey + (picture - grey) * np.float32(rng.uniform(0.3, 1.4))
+    tint = rng.uniform(0.8, 1.2, 3).astype(np.float32)
+    picture = (picture - 0.5) * tint * rng.uniform(0.7, 1.3) + 0.5 + rng.uniform(-0.1, 0.1)
     view = FRONT if front else EQUIRECT
     mean, std = np.array(view.mean, np.float32), np.array(view.std, np.float32)
-    normal = (frames.clip(0, 1) - mean) / std
-    return FrameBatch(
-        torch.from_numpy(np.ascontiguousarray(normal.transpose(0, 1, 4, 2, 3))),
-        torch.from_numpy(sources),
-    )
+    normal = (picture.clip(0, 1) - mean) / std
+    return np.ascontiguousarray(normal.transpose(0, 3, 1, 2), np.float32), table
 
 
 def heat_target(sources: Tensor, cells: Tensor, slots: int) -> Tensor:
@@ -156,7 +142,7 @@ def heat_target(sources: Tensor, cells: Tensor, slots: int) -> Tensor:
     angle = torch.arccos((sources[..., 2:] @ cells.T).clamp(-1, 1))  # [B, S, 3, K]
     sounding = (sources[..., 1] > 0.5)[..., None]
     bump = torch.exp(-0.5 * (angle / BLOB) ** 2) * sounding
-    target = torch.zeros(*sources.shape[:2], len(cells), slots)
+    target = bump.new_zeros(*sources.shape[:2], len(cells), slots)
     for index in range(sources.shape[2]):
         name = sources[..., index, 0].long().clamp(min=0)
         here = functional.one_hot(name, slots)[..., None, :] * bump[..., index, :, None]
@@ -170,7 +156,8 @@ def heat_loss(logits: Tensor, sources: Tensor, cells: Tensor, slots: int) -> Ten
     target = heat_target(sources, cells, slots)
     error = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
     weight = 1 + FOCUS * target
-    return (error * weight).sum() / weight.sum() * 10
+    each = (error * weight).sum((1, 2, 3)) / weight.sum((1, 2, 3))
+    return 10 * each.mean()
 
 
 def direction_error(direction: Tensor, sources: Tensor) -> Tensor:
@@ -184,7 +171,8 @@ def direction_error(direction: Tensor, sources: Tensor) -> Tensor:
     alone = (sounding.sum(-1) == 1).float()
     middle = (sources[..., 2:] * sounding[..., None]).sum(2)
     any_error = (1 - (unit[..., -1, :] * middle).sum(-1)) * alone
-    return (error.sum() + any_error.sum()) / (sounding.sum() + alone.sum()).clamp(min=1)
+    counted = sounding.sum((1, 2)) + alone.sum(1)
+    return ((error.sum((1, 2)) + any_error.sum(1)) / counted.clamp(min=1)).mean()
 
 
 def present_loss(activity: Tensor, sources: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omniaudio_studio.engine.resample import resampling_matrix
+from omniaudio_studio.bundles.resample import resampling_matrix
 from tests.support.material import material
 
 RULES = ("nearest", "linear", "spline-aligned")
