@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,9 @@ from omniaudio_studio.foa.encoding import pseudo_foa
 from omniaudio_studio.media.audio import FoaReader, iter_audio
 from omniaudio_studio.media.blocks import resampled, without
 from omniaudio_studio.media.probe import probe_sound
-from omniaudio_studio.training.scenes import SceneSet
+
+if TYPE_CHECKING:  # (presets, which scenes are made by, know what is trained on these)
+    from omniaudio_studio.training.scenes import SceneSet
 
 Field = NDArray[np.float32]
 
