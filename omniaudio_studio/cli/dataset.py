@@ -91,6 +91,8 @@ def encode(
     _check(seed, pieces, workers)
     from omniaudio_studio.training.data.encode import encode as encode_source
 
+    if cluster is not None:  # hosts work in folders of their own
+        source, out, run = source.absolute(), out.absolute(), run and run.absolute()
     material = _source(source, kind, split, convention, projection)
     encoder = _encoder(run, bundle)
     length = getattr(material, "seconds", 10.0) if seconds is None else seconds
@@ -180,7 +182,7 @@ def _encoder(run: Path | None, bundle: str | None) -> Encoder:
     from omniaudio_studio.bundles.discovery import find_bundle
 
     assert bundle is not None
-    return BundleEncoder(find_bundle(bundle).folder)
+    return BundleEncoder(find_bundle(bundle).folder.absolute())
 
 
 @contextmanager

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float32]
 #: Pictures that a vision graph is given at once.
 BATCH = 16
+_STAGES = ("vae", "vision")  # of a run, that it takes to encode
 
 
 class Encoder(Protocol):
@@ -95,7 +96,7 @@ class RunEncoder:
 
         self.run, self.threads = run, threads
         self.preset = preset if preset is not None else _preset_of(run)
-        for stage in ("vae", "vision"):
+        for stage in _STAGES:
             if not (run / f"{stage}.ckpt").is_file():
                 raise MissingFileError(f"no checkpoint at {run / stage}.ckpt: train {stage} first")
         config = vae_config(self.preset)
@@ -107,7 +108,9 @@ class RunEncoder:
         return RunEncoder, (self.run, self.preset, self.threads)
 
     def listing(self) -> dict[str, Any]:
-        return {f"{stage}.ckpt": sha256_of(self.run / f"{stage}.ckpt") for stage in _STAGES}
+        # The scenes, since latents are scaled by what they are over them.
+        files = (*(f"{stage}.ckpt" for stage in _STAGES), "scenes/scenes.json")
+        return {name: sha256_of(self.run / name) for name in files}
 
     def sound(self, foa: Foa) -> tuple[Array, Array]:
         import torch
@@ -145,9 +148,6 @@ class RunEncoder:
         scenes = open_scene_set(self.run / "scenes")
         vae = load_vae(self.preset, scenes, self.run / "vae.ckpt")
         return vae, load_sight(self.preset, len(scenes.classes), self.run / "vision.ckpt")
-
-
-_STAGES = ("vae", "vision")
 
 
 def _preset_of(run: Path) -> Preset:

@@ -25,7 +25,8 @@ class SceneSource:
     """The scenes of a folder that `omniaudio train scenes` wrote.
 
     A turned scene's front view is drawn from the stored panorama, which has as many pixels per
-    radian in the middle of the front view as that has, and a quarter of them at its edges.
+    radian in the middle of the front view as that has, and a quarter of them at its edges: it is
+    a little softer than the stored one. Clips (`clip_source`) are turned at their full size.
 
     Raises
     ------

@@ -74,7 +74,9 @@ def test_the_index_says_what_was_encoded(encoded_scenes: Path, untrained_run: Pa
     assert index["complete"] and index["samples"] == 6 and index["skipped"] == []
     assert (index["latent_rate"], index["feature_rate"], index["channels"]) == (12.5, 8.0, 16)
     assert [shard["samples"] for shard in index["shards"]] == [4, 2]
-    assert set(index["made"]["encoder"]) == {"vae.ckpt", "vision.ckpt"}
+    assert set(index["made"]["encoder"]) == {
+        "vae.ckpt", "vision.ckpt", "scenes/scenes.json",
+    }  # fmt: skip
     assert index["made"]["yaws"] == 2 and index["made"]["source"]["kind"] == "scenes"
     notes = [open_shards(encoded_scenes).note(number) for number in range(6)]
     assert [note["yaw"] == 0 for note in notes] == [True, False] * 3
