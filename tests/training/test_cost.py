@@ -192,7 +192,7 @@ def test_memory_comes_true() -> None:
     done = subprocess.run(
         [sys.executable, "-c", _MEASURED], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert 0.75 < int(done.stdout) / predicted < 1.33
+    assert 0.75 < int(done.stdout) / predicted < 1.5
 
 
 COST = StepCost(
