@@ -60,8 +60,8 @@ def spread_over_cluster(
         job.encoder.threads = 1
         most = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
         kind = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=RETRIES)(_Hand)
-        held, waiting = ray.put(job), list(shards)
-        idle = [kind.remote(held) for _ in range(min(most, len(waiting)))]
+        waiting = list(shards)
+        idle = [kind.remote(job) for _ in range(min(most, len(waiting)))]
         running: dict[Any, tuple[Any, int]] = {}
         while waiting or running:
             while waiting and idle:
