@@ -111,6 +111,7 @@ class Job:
             fields["reconstruction"] = self._reconstruction(kind, scene, truth)
         if kind == SINGLE and "vae" in self._chosen:
             fields["phase"] = Field(without_phase(truth), RATE)
+            # At the rate of this scene's own latents; as low as it goes where they tell none.
             coded, bits = opus_round_trip(truth, self.bits.get("latents", [0.0])[-1])
             fields["opus"] = Field(coded, RATE)
             self.bits.setdefault("opus", []).append(bits)

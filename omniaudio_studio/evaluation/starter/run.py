@@ -124,6 +124,8 @@ def evaluate_starter(
     first = GenerationSettings(cfg=cfg, steps=steps)
     second = few if few is not None else GenerationSettings(steps=FEW_STEPS)
     makers = makers_of(main, others, chosen, first, second, guidance)
+    for maker in makers:
+        maker.settings.validate()
     job = Job(library, main, makers, chosen, tagger, front, cancel)
     tally, rng = Tally(), np.random.default_rng([seed, 1])
     kinds = tuple(kind for kind, asking in KINDS.items() if asking & chosen)
