@@ -30,16 +30,21 @@ def train(
         list[str],
         typer.Argument(
             metavar="STAGE...",
-            help="scenes, vae, vision, flow, spatializer, in this order; or all.",
+            help="scenes, vae, vision, encode, pretrain, finetune, spatializer, in this order; "
+            "or all.",
         ),
     ],
     run: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the run.")] = Path("runs/new"),
     preset: Annotated[
-        str, typer.Option(help="starter, or debug (seconds, for tests).")
+        str,
+        typer.Option(
+            help="starter; large, medium or small (the paper's networks); debug, debug-paper "
+            "(seconds, for tests)."
+        ),
     ] = "starter",
     replaced: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Replace a value, as flow.steps=500."),
+        typer.Option("--set", metavar="KEY=VALUE", help="Replace a value, as finetune.steps=500."),
     ] = None,
     sounds: Sounds = None,
     folds: Folds = None,
@@ -60,12 +65,49 @@ def train(
             help="For spatializer: 360 clips with first-order sound; else the run's scenes.",
         ),
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="For pretrain and finetune: clips that omniaudio dataset encode wrote; else the "
+            "run's scenes.",
+        ),
+    ] = None,
+    coarse: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="For pretrain: encoded sound of any kind to begin with.",
+        ),
+    ] = None,
+    stereo: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="For vae of the paper's presets: a stereo VAE to begin with."
+        ),
+    ] = None,
+    accelerator: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    devices: Annotated[int, typer.Option(help="Devices of this host, a process each.")] = 1,
+    nodes: Annotated[int, typer.Option(help="Hosts, each started with the same command.")] = 1,
+    precision: Annotated[
+        str | None, typer.Option(help="32, bf16 or 16 bits; else the preset's.")
+    ] = None,
+    accumulate: Annotated[
+        int, typer.Option(help="Parts that a device takes its share of a batch in.")
+    ] = 1,
+    workers: Annotated[int, typer.Option(help="Processes that read data, per device.")] = 0,
     threads: Annotated[int | None, typer.Option(help="CPU threads; else all.")] = None,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Say how fast it was, and the share of reading data.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="What was written, as JSON.")] = False,
 ) -> None:
     """Train the stages of a model. Ctrl-C saves; the same command goes on where it stopped."""
     need_torch()
-    from omniaudio_studio.training.train import STAGES, Material, train_stage
+    from omniaudio_studio.training.loop import Pace
+    from omniaudio_studio.training.machine import Machine
+    from omniaudio_studio.training.presets import load_preset
+    from omniaudio_studio.training.train import Material, stages_of, train_stage
 
     if bundle is not None and "spatializer" not in stages:
         raise OptionError(
@@ -73,6 +115,13 @@ def train(
         )
     if clips is not None and not {"spatializer", "all"} & set(stages):
         raise OptionError("--clips is for the stage spatializer: name it")
+    for given, option, for_stages in (
+        (data, "--data", ("pretrain", "finetune")),
+        (coarse, "--coarse", ("pretrain",)),
+        (stereo, "--stereo", ("vae",)),
+    ):
+        if given is not None and not {*for_stages, "all"} & set(stages):
+            raise OptionError(f"{option} is for the stage {' or '.join(for_stages)}: leave it out")
     folder = None if bundle is None else _folder_of(bundle)
     material = Material(
         sounds=sounds,
@@ -81,8 +130,11 @@ def train(
         folds=folds_of(folds, sounds),
         panorama_names=names_of(panorama_names),
     )
+    machine = Machine(accelerator, devices, nodes, precision, accumulate, workers)
+    every = stages_of(load_preset(preset, replaced or []))
     written = []
-    for stage in STAGES if stages == ["all"] else stages:
+    for stage in every if stages == ["all"] else stages:
+        pace = Pace() if profile else None
 
         def told(done: int, total: int, losses: dict[str, float], left: float) -> None:
             figures = " ".join(f"{name} {value:.4g}" for name, value in losses.items())
@@ -107,11 +159,19 @@ def train(
                     material=material,
                     bundle=folder if stage == "spatializer" else None,
                     clips=clips if stage == "spatializer" else None,
+                    data=data if stage in ("pretrain", "finetune") else None,
+                    coarse=coarse if stage == "pretrain" else None,
+                    stereo=stereo if stage == "vae" else None,
                     threads=threads,
+                    machine=machine,
+                    pace=pace,
                     report=told,
                     say=note,
                 )
             )
+        if pace is not None and pace.samples:
+            for line in pace.lines():
+                note(f"{stage}: {line}")
     if as_json:
         print_json(written)
     else:

@@ -9,6 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from omniaudio_studio.errors import OptionError
+from omniaudio_studio.training.networks.discriminators import DiscriminatorConfig
+from omniaudio_studio.training.networks.oobleck import OobleckConfig
+from omniaudio_studio.training.networks.released_dit import LARGE, MEDIUM, SMALL, ReleasedConfig
+from omniaudio_studio.training.paper import Paper
+from omniaudio_studio.training.stages.oobleck import OobleckSetup
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,11 @@ class Preset:
 
     scenes: SceneSetup = field(default_factory=SceneSetup)
     networks: Networks = field(default_factory=Networks)
+    #: The paper's networks in place of the starter's.
+    paper: Paper | None = None
     vae: StageSetup = field(default_factory=StageSetup)
+    #: The paper's VAE only: its decoder goes on alone, on latents of which a part is masked.
+    decoder: StageSetup = field(default_factory=lambda: StageSetup(steps=0))
     vision: StageSetup = field(default_factory=StageSetup)
     #: Masked flow matching without pictures, on other sound first (coarse), then on fields; 0 steps
     #: leave it out.
@@ -77,6 +86,8 @@ class Preset:
     window: int = 64
     #: (14 of 64 at 12.5 per second: windows start on picture frames, so features are shared.)
     overlap: int = 14
+    #: How often each scene is encoded, each time turned another way.
+    yaws: int = 1
     #: Video frames per second that the vision encoder sees.
     feature_rate: float = 8.0
     #: How often the condition is hidden, so that guidance has something to guide from.
@@ -92,7 +103,39 @@ class Preset:
     sample_steps: int = 24
 
 
+def _paper(dit: ReleasedConfig) -> Preset:
+    """The paper's recipe: rates, dropout and masking are its own; batches and steps are ours, for a
+    few large devices."""
+    flow = StageSetup(
+        steps=100_000, batch=64, length=215, rate=5e-5, warmup=2000, ema=0.9999,
+        precision="bf16", beta2=0.999, weight_decay=1e-3,
+    )  # fmt: skip
+    vae = StageSetup(
+        steps=300_000, batch=32, length=32, rate=3e-5, warmup=1000, ema=0.9999,
+        precision="bf16", beta2=0.99, weight_decay=1e-3,
+    )  # fmt: skip
+    return Preset(
+        paper=Paper(dit),
+        vae=vae,
+        decoder=dataclasses.replace(vae, steps=100_000),
+        coarse=flow,
+        pretrain=flow,
+        finetune=flow,
+        window=215,
+        overlap=32,
+        guidance_dropout=0.2,
+        context_probability=0.0,
+        masking_probability=0.1,
+        masking_span=10,
+        cfg=5.0,
+        sample_steps=24,
+    )
+
+
 PRESETS: dict[str, Preset] = {
+    "large": _paper(LARGE),
+    "medium": _paper(MEDIUM),
+    "small": _paper(SMALL),
     "starter": Preset(
         vae=StageSetup(steps=1450, batch=16, length=20, rate=1e-3, warmup=100, ema=0.995),
         vision=StageSetup(steps=700, batch=8, length=12, rate=1.5e-3, warmup=100, ema=0.995),
@@ -131,6 +174,25 @@ PRESETS: dict[str, Preset] = {
     ),
 }
 
+#: The paper's recipe at sizes for a test: every code path, nothing worth hearing.
+PRESETS["debug-paper"] = dataclasses.replace(
+    PRESETS["small"],
+    paper=Paper(
+        ReleasedConfig(channels=8, features=16, width=64, depth=1, heads=1),
+        OobleckSetup(
+            vae=OobleckConfig(width=4, multiples=(1, 2, 4), strides=(2, 4, 8), latent=8),
+            windows=(256, 128),
+            discriminators=DiscriminatorConfig(filters=4, windows=(256, 128)),
+        ),
+    ),
+    vae=StageSetup(steps=2, batch=2, length=16, warmup=1),
+    decoder=StageSetup(steps=2, batch=2, length=16, warmup=1),
+    coarse=StageSetup(steps=2, batch=2, warmup=1),
+    pretrain=StageSetup(steps=2, batch=2, warmup=1),
+    finetune=StageSetup(steps=2, batch=2, warmup=1),
+    masking_span=3,
+)
+
 
 def load_preset(name: str, overrides: list[str] | None = None) -> Preset:
     """A preset with values replaced, each given as ``key=value`` or ``stage.key=value``.
@@ -157,6 +219,8 @@ def _replaced(node: Any, path: list[str], value: str, full: str) -> Any:
         known = ", ".join(names)
         raise OptionError(f"unknown setting {full!r}: {path[0]!r} is not one of {known}")
     old = getattr(node, path[0])
+    if old is None:
+        raise OptionError(f"unknown setting {full!r}: this preset has no {path[0]}")
     if dataclasses.is_dataclass(old):
         if len(path) == 1:
             raise OptionError(f"{full!r} is a group of settings: name one, as in {full}.seed=1")
@@ -169,6 +233,8 @@ def _replaced(node: Any, path: list[str], value: str, full: str) -> Any:
         raise OptionError(f"{full}: expected a value like {old!r}, found {value!r}") from error
     if isinstance(old, float) and isinstance(new, int) and not isinstance(new, bool):
         new = float(new)
+    if isinstance(old, tuple) and isinstance(new, list):
+        new = tuple(new)
     if type(new) is not type(old):
         raise OptionError(f"{full}: expected a value like {old!r}, found {value!r}")
     if isinstance(new, int | float) and not 0 <= new < math.inf:

@@ -1,7 +1,7 @@
 """What `omniaudio train` and `omniaudio export` call: one run folder, stage after stage.
 
 A run folder holds `run.json` (preset, replaced values, material), `scenes/`, one checkpoint and one
-log of losses per stage, `encoded.npz`, and what the spatializer is trained on in `spatial/`. Every
+log of losses per stage, `encoded/`, and what the spatializer is trained on in `spatial/`. Every
 stage can be interrupted and called again.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +23,24 @@ from omniaudio_studio.datasets.library import MaterialLibrary
 from omniaudio_studio.errors import BundleError, MediaError, MissingFileError, OptionError
 from omniaudio_studio.files import written_whole
 from omniaudio_studio.training.checkpoint import load_average
+from omniaudio_studio.training.data.encode import encode
+from omniaudio_studio.training.data.encoders import RunEncoder
+from omniaudio_studio.training.data.scene_source import SceneSource
 from omniaudio_studio.training.export import GraphCheck, Spatializing, export_bundle, round_weights
 from omniaudio_studio.training.loop import Pace, Report, run_training, silent
 from omniaudio_studio.training.machine import Machine
 from omniaudio_studio.training.memory import keep_freed_memory
-from omniaudio_studio.training.networks.conditioner import ConditionerConfig
 from omniaudio_studio.training.networks.vae import SpectralVAE
 from omniaudio_studio.training.onto import add_spatializer
+from omniaudio_studio.training.paper import FEATURES, Paper, PaperFlow
 from omniaudio_studio.training.presets import Preset, StageSetup, load_preset
 from omniaudio_studio.training.scenes import build_scene_set, open_scene_set
+from omniaudio_studio.training.sounds import FolderSounds
 from omniaudio_studio.training.spatial_excerpts import ClipExcerpts, Excerpts, SceneExcerpts
 from omniaudio_studio.training.spatial_note import note_of, read_note, write_note
 from omniaudio_studio.training.spatial_set import build_spatial_set
 from omniaudio_studio.training.spatial_vision import PanoramaVision, bundle_vision
-from omniaudio_studio.training.stages.encoded import EncodedScenes, encode_scenes
+from omniaudio_studio.training.stages.encoded import EncodedClips
 from omniaudio_studio.training.stages.flow import (
     FinetuneTask,
     Flow,
@@ -44,13 +48,22 @@ from omniaudio_studio.training.stages.flow import (
     load_flow,
     new_flow,
 )
+from omniaudio_studio.training.stages.oobleck import OobleckTask, stereo_beginning
 from omniaudio_studio.training.stages.spatializer import SpatializerTask, load_spatializer
 from omniaudio_studio.training.stages.vae import VAETask, load_vae
 from omniaudio_studio.training.stages.vision import Sight, VisionTask, load_sight
 from omniaudio_studio.training.task import Task
 from omniaudio_studio.training.views import EQUIRECT
 
-STAGES = ("scenes", "vae", "vision", "pretrain", "finetune", "spatializer")
+STAGES = ("scenes", "vae", "vision", "encode", "pretrain", "finetune", "spatializer")
+#: Those of the paper's presets: their vision is a tower that stays as it is, and their clips are
+#: encoded with the bundle that holds it.
+PAPER_STAGES = ("vae", "pretrain", "finetune")
+
+
+def stages_of(preset: Preset) -> tuple[str, ...]:
+    """The stages of a preset, in order."""
+    return STAGES if preset.paper is None else PAPER_STAGES
 
 
 @dataclass(frozen=True)
@@ -79,6 +92,9 @@ def train_stage(
     material: Material | None = None,
     bundle: Path | None = None,
     clips: Path | None = None,
+    data: Path | None = None,
+    coarse: Path | None = None,
+    stereo: Path | None = None,
     threads: int | None = None,
     machine: Machine | None = None,
     pace: Pace | None = None,
@@ -94,13 +110,21 @@ def train_stage(
     preset_name, overrides
         See `presets.load_preset`.
     material
-        For the scenes.
+        For the scenes; of a paper's preset, ``sounds`` is what its VAE learns from: a folder of
+        sound files in one, two or four channels.
     bundle
         Folder of the bundle whose vision the stage "spatializer" builds on; the run's own by
         default.
     clips
         Folder of 360 clips with first-order sound that "spatializer" is trained on; the scenes of
         the run by default.
+    data
+        Encoded clips (`data.encode`) that "pretrain" and "finetune" are trained on; the run's own
+        scenes by default.
+    coarse
+        Encoded sound that "pretrain" begins with, before ``data``; none by default.
+    stereo
+        Checkpoint of a stereo VAE that a paper's VAE begins with.
     threads
         CPU threads; torch's own choice by default.
     machine
@@ -129,16 +153,18 @@ def train_stage(
     if clips is not None and stage not in ("spatializer", "all"):
         raise OptionError("clips are for the stage spatializer: other stages take scenes")
     preset = load_preset(preset_name, list(overrides))
+    _check_paper(preset, preset_name, stage, data, coarse, stereo)
     keep_freed_memory()
     if threads is not None:
         torch.set_num_threads(threads)
     run.mkdir(parents=True, exist_ok=True)
-    training = _Stages(preset, run, machine or Machine(), report, say, pace)
+    training = _Stages(
+        preset, run, machine or Machine(), report, say, pace, material or Material(), data, coarse,
+        stereo,
+    )  # fmt: skip
     written = run
-    for each in STAGES if stage == "all" else (stage,):
-        if each == "scenes":
-            written = _make_scenes(preset, run, material or Material(), report)
-        elif each == "spatializer":
+    for each in stages_of(preset) if stage == "all" else (stage,):
+        if each == "spatializer":
             written = training.spatializer(bundle, clips)
         else:
             written = getattr(training, each)()
@@ -147,11 +173,30 @@ def train_stage(
     return run if stage == "all" else written
 
 
-def _make_scenes(preset: Preset, run: Path, material: Material, report: Report | None) -> Path:
-    build_scene_set(
-        run / "scenes", preset.scenes, material.library(), preset.feature_rate, _counted(report)
-    )
-    return run / "scenes"
+def _check_paper(
+    preset: Preset,
+    name: str,
+    stage: str,
+    data: Path | None,
+    coarse: Path | None,
+    stereo: Path | None,
+) -> None:
+    """Refuse what a stage of a preset has no use for, or cannot do without."""
+    if preset.paper is not None and stage not in (*PAPER_STAGES, "all"):
+        raise OptionError(
+            f"the preset {name} has no stage {stage}: it has {', '.join(PAPER_STAGES)}; clips are "
+            "encoded with omniaudio dataset encode --bundle"
+        )
+    if preset.paper is not None and data is None and stage in ("pretrain", "finetune", "all"):
+        raise OptionError(
+            f"the preset {name} needs --data: clips that omniaudio dataset encode wrote"
+        )
+    if data is not None and stage not in ("pretrain", "finetune", "all"):
+        raise OptionError("--data is for the stages pretrain and finetune: leave it out")
+    if coarse is not None and stage not in ("pretrain", "all"):
+        raise OptionError("--coarse is for the stage pretrain: leave it out")
+    if stereo is not None and (preset.paper is None or stage not in ("vae", "all")):
+        raise OptionError("--stereo is for the stage vae of the presets large, medium and small")
 
 
 @dataclass(frozen=True)
@@ -164,31 +209,98 @@ class _Stages:
     report: Report | None
     say: Callable[[str], None]
     pace: Pace | None
+    material: Material
+    data: Path | None
+    coarse: Path | None
+    stereo: Path | None
+
+    def scenes(self) -> Path:
+        folder = self.run / "scenes"
+        library, rate = self.material.library(), self.preset.feature_rate
+        build_scene_set(folder, self.preset.scenes, library, rate, _counted(self.report))
+        return folder
 
     def vae(self) -> Path:
+        if self.preset.paper is not None:
+            return self._paper_vae(self.preset.paper)
         scenes = open_scene_set(self.run / "scenes")
         return self._train("vae", VAETask(self.preset, scenes), self.preset.vae)
+
+    def _paper_vae(self, paper: Paper) -> Path:
+        preset = self.preset
+        if self.material.sounds is None:
+            raise OptionError("the VAE learns from sound: name a folder of sound files (--sounds)")
+        sounds = FolderSounds(self.material.sounds, paper.vae.sample_rate, self.say)
+        task = OobleckTask(paper.vae, sounds, preset.vae.length, preset.vae.seed)
+        if self.stereo is not None:
+            task.begin_with(stereo_beginning(self.stereo))
+        written = self._train("vae", task, preset.vae)
+        if preset.decoder.steps == 0:
+            return written
+        second = replace(paper.vae, phase=2)
+        task = OobleckTask(second, sounds, preset.decoder.length, preset.decoder.seed)
+        task.go_on_from(written)
+        return self._train("decoder", task, preset.decoder)
 
     def vision(self) -> Path:
         scenes = open_scene_set(self.run / "scenes")
         return self._train("vision", VisionTask(self.preset, scenes), self.preset.vision)
 
+    def encode(self) -> Path:
+        """The scenes as the trained VAE and vision see them."""
+        source = SceneSource(self.run / "scenes")
+        out = self.run / "encoded"
+        encode(
+            source,
+            RunEncoder(self.run, self.preset),
+            out,
+            seconds=source.seconds,
+            yaws=self.preset.yaws,
+            workers=self.machine.workers,
+            replace=True,
+            progress=_counted(self.report),
+        )
+        return out
+
     def pretrain(self) -> Path:
         preset = self.preset
         if preset.pretrain.steps == 0:
             return self.run
-        encoded, config = self._encoded()
-        flow = new_flow(preset, config, preset.pretrain.seed)
-        task = PretrainTask(preset, preset.pretrain, encoded, flow)
-        return self._train("pretrain", task, preset.pretrain)
+        flow = self._new_flow(preset.pretrain.seed)
+        if self.coarse is not None and preset.coarse.steps > 0:
+            clips = EncodedClips(self.coarse, self._channels, ())
+            self._train("coarse", PretrainTask(preset, preset.coarse, clips, flow), preset.coarse)
+            load_average(self.run / "coarse.ckpt", flow)
+        clips = EncodedClips(self._data, self._channels, ())
+        return self._train(
+            "pretrain", PretrainTask(preset, preset.pretrain, clips, flow), preset.pretrain
+        )
 
     def finetune(self) -> Path:
         preset = self.preset
-        encoded, config = self._encoded()
-        flow = new_flow(preset, config, preset.finetune.seed)
+        flow = self._new_flow(preset.finetune.seed)
         if preset.pretrain.steps > 0:
             load_average(self.run / "pretrain.ckpt", flow)
-        return self._train("finetune", FinetuneTask(preset, encoded, flow), preset.finetune)
+        clips = EncodedClips(self._data, self._channels, FEATURES if preset.paper else ("summary",))
+        return self._train("finetune", FinetuneTask(preset, clips, flow), preset.finetune)
+
+    @property
+    def _data(self) -> Path:
+        return self.data or self.run / "encoded"
+
+    @property
+    def _channels(self) -> int:
+        if self.preset.paper is not None:
+            return self.preset.paper.dit.channels
+        return self.preset.networks.content + self.preset.networks.spatial
+
+    def _new_flow(self, seed: int) -> Flow | PaperFlow:
+        if self.preset.paper is not None:
+            torch.manual_seed(seed)
+            return PaperFlow(self.preset.paper)
+        scenes = open_scene_set(self.run / "scenes")
+        sight = load_sight(self.preset, len(scenes.classes), self.run / "vision.ckpt")
+        return new_flow(self.preset, sight.localiser.config, seed)
 
     def spatializer(self, bundle: Path | None, clips: Path | None) -> Path:
         """The one stage that can stand alone: on a bundle's vision, with clips for scenes."""
@@ -216,14 +328,6 @@ class _Stages:
             pace=self.pace,
         )
         return checkpoint
-
-    def _encoded(self) -> tuple[EncodedScenes, ConditionerConfig]:
-        """The scenes as the trained VAE and vision see them."""
-        scenes = open_scene_set(self.run / "scenes")
-        vae = load_vae(self.preset, scenes, self.run / "vae.ckpt")
-        sight = load_sight(self.preset, len(scenes.classes), self.run / "vision.ckpt")
-        encoded = encode_scenes(scenes, vae, sight, self.run / "encoded.npz", self.report)
-        return encoded, sight.localiser.config
 
 
 def _counted(report: Report | None) -> Callable[[int, int], None]:
@@ -364,17 +468,7 @@ def export_onto(
 
 def _note_run(run: Path, name: str, preset: Preset, material: Material | None) -> None:
     """Record what a run is made of: the settings that differ from the preset's own."""
-    usual, actual = asdict(load_preset(name)), asdict(preset)
-    overrides = []
-    for key, value in actual.items():
-        if isinstance(value, dict):
-            overrides += [
-                f"{key}.{inner}={_written(each)}"
-                for inner, each in value.items()
-                if each != usual[key][inner]
-            ]
-        elif value != usual[key]:
-            overrides.append(f"{key}={_written(value)}")
+    overrides = _differences(asdict(load_preset(name)), asdict(preset))
     path = run / "run.json"
     record: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
     record |= {"preset": name, "overrides": overrides}
@@ -385,6 +479,17 @@ def _note_run(run: Path, name: str, preset: Preset, material: Material | None) -
         }
     with written_whole(path, overwrite=True) as temporary:
         temporary.write_text(json.dumps(record, indent=1))
+
+
+def _differences(usual: dict[str, Any], actual: dict[str, Any], prefix: str = "") -> list[str]:
+    """Settings as `load_preset` takes them, of groups in groups."""
+    found = []
+    for key, value in actual.items():
+        if isinstance(value, dict):
+            found += _differences(usual[key], value, f"{prefix}{key}.")
+        elif value != usual[key]:
+            found.append(f"{prefix}{key}={_written(value)}")
+    return found
 
 
 def _written(value: Any) -> str:

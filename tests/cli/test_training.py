@@ -31,6 +31,7 @@ def test_from_clips_to_a_bundle(tmp_path: Path) -> None:
     assert "spatializer 50 %" in ran.err
     assert names(run_folder) == {
         "run.json", "spatial", "spatializer.ckpt", "spatializer.json", "spatializer.jsonl",
+            "tensorboard",
     }  # fmt: skip
     data = ["--data", "two scenes"]
     ran = omniaudio("export", run_folder, out, "--onto", STARTER, *data, "--json")

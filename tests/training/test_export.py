@@ -17,6 +17,7 @@ from omniaudio_studio.engine.generate import GenerationResult, Generator
 from omniaudio_studio.engine.plan import GenerationSettings
 from omniaudio_studio.errors import BundleError
 from omniaudio_studio.media.probe import probe
+from omniaudio_studio.training.data.shards import open_shards
 from omniaudio_studio.training.export import (
     DECODER_CHUNK,
     DECODER_CONTEXT,
@@ -28,7 +29,6 @@ from omniaudio_studio.training.export import (
 from omniaudio_studio.training.networks.conditioner import Conditioner
 from omniaudio_studio.training.presets import load_preset
 from omniaudio_studio.training.scenes import open_scene_set
-from omniaudio_studio.training.stages.encoded import encode_scenes
 from omniaudio_studio.training.train import load_networks, load_spatializing
 from tests.training.conftest import LICENCE, DebugBundle, DebugRun
 
@@ -241,10 +241,10 @@ def test_the_graphs_see_what_the_flow_was_trained_on(bundle: Bundle, debug_run: 
     from omniaudio_studio.panorama.views import normalise
 
     scenes = open_scene_set(debug_run.folder / "scenes")
-    vae, sight, flow = load_networks(load_preset("debug"), debug_run.folder)
-    encoded = encode_scenes(scenes, vae, sight, debug_run.folder / "encoded.npz")
+    flow = load_networks(load_preset("debug"), debug_run.folder)[2]
+    encoded = open_shards(debug_run.folder / "encoded")[1]
     with torch.no_grad():
-        summary = torch.from_numpy(encoded.summary[1:2])
+        summary = torch.from_numpy(encoded["summary"].astype(np.float32))[None]
         expected_local, expected_global = (x.numpy() for x in flow.projection(summary))
     pictures = {"equirect": scenes.equirect[1], "front": scenes.front[1]}
     features = {
@@ -258,7 +258,7 @@ def test_the_graphs_see_what_the_flow_was_trained_on(bundle: Bundle, debug_run: 
     np.testing.assert_allclose(local, expected_local, atol=0.02 * expected_local.std())
     np.testing.assert_allclose(global_, expected_global, atol=0.02 * expected_global.std())
     mean, _ = ran(bundle, "vae_encoder", audio=scenes.foa[1:2].astype(np.float32))
-    np.testing.assert_allclose(mean[0], encoded.mean[1], atol=0.05)
+    np.testing.assert_allclose(mean[0], encoded["mean"], atol=0.05)
 
 
 def generated(bundle: Bundle, clip: Path, **settings: Any) -> tuple[np.ndarray, GenerationResult]:

@@ -479,4 +479,4 @@ def test_an_energy_picture_shows_a_plane_wave_where_it_comes_from() -> None:
     field = encode_plane_wave(noise, np.radians(90), np.radians(30)).astype(np.float32)
     picture = energy(field, 180).sum(axis=2)
     row, column = np.unravel_index(int(picture.argmax()), picture.shape)
-    assert abs(column - 45) <= 1 and abs(row - 30) <= 1  # left of the middle, above the horizon
+    assert abs(column - 45) <= 3 and abs(row - 30) <= 3  # left of the middle, above the horizon

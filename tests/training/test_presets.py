@@ -48,6 +48,11 @@ def test_text_may_look_like_a_number() -> None:
 @pytest.mark.parametrize("name", sorted(PRESETS))
 def test_presets_fit_together(name: str) -> None:
     preset = PRESETS[name]
+    if preset.paper is not None:
+        dit, vae = preset.paper.dit, preset.paper.vae.vae
+        assert dit.channels == vae.latent and dit.width % dit.heads == 0
+        assert preset.vae.length * vae.hop > max(preset.paper.vae.windows) // 2
+        return
     assert 0 < preset.overlap < preset.window
     assert preset.networks.dit_width % (2 * preset.networks.dit_heads) == 0
     # Scenes are at least as long as the longest excerpt (12.5 latents and so many frames a second).
@@ -60,7 +65,7 @@ def test_presets_fit_together(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "override", "said"),
     [
-        ("stater", "", "unknown preset 'stater': choose one of debug, starter"),
+        ("stater", "", "unknown preset 'stater': choose one of debug, debug-paper, "),
         (
             "debug",
             "finetune.steps",

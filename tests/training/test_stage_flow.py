@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from omniaudio_studio.bundles.resample import resampling_matrix
+from omniaudio_studio.errors import MediaError
 from omniaudio_studio.training.networks.conditioner import ConditionerConfig
 from omniaudio_studio.training.presets import load_preset
 from omniaudio_studio.training.scenes import open_scene_set
-from omniaudio_studio.training.stages.encoded import EncodedScenes, encode_scenes
+from omniaudio_studio.training.stages.encoded import EncodedClips
 from omniaudio_studio.training.stages.flow import (
     FinetuneTask,
     Flow,
@@ -25,34 +26,53 @@ from omniaudio_studio.training.stages.flow import (
     new_flow,
 )
 from omniaudio_studio.training.stages.vae import load_vae
-from omniaudio_studio.training.stages.vision import load_sight
 from omniaudio_studio.training.task import Task
+from omniaudio_studio.training.train import train_stage
 from tests.training.conftest import DebugRun
 from tests.training.rows import batch_of
 
 LATENT_RATE, FEATURE_RATE = 12.5, 8.0
 
 
-def telling_scenes(count: int = 3, seconds: float = 8.0) -> EncodedScenes:
-    """Latents and features that tell their scene and their time."""
-    latents, features = round(seconds * LATENT_RATE), round(seconds * FEATURE_RATE)
-    mean = np.empty((count, 2, latents), np.float32)
-    mean[:, 0] = np.arange(count)[:, None]
-    mean[:, 1] = np.arange(latents) / LATENT_RATE
-    summary = np.empty((count, features, 2), np.float32)
-    summary[..., 0] = np.arange(count)[:, None]
-    summary[..., 1] = np.arange(features) / FEATURE_RATE
-    return EncodedScenes(mean, 2 * mean + 1, summary, FEATURE_RATE, LATENT_RATE)
+class Telling:
+    """Samples as `data.shards.Shards` gives them: latents and features tell clip and time."""
+
+    def __init__(self, count: int = 3, seconds: float = 8.0, width: int = 2) -> None:
+        latents, frames = round(seconds * LATENT_RATE), round(seconds * FEATURE_RATE)
+        self.latent_rate, self.feature_rate, self.channels = LATENT_RATE, FEATURE_RATE, 2
+        self.fields = {"mean": (2, latents), "std": (2, latents), "summary": (frames, width)}
+        self.count, self.width = count, width
+        self.times = np.arange(latents) / LATENT_RATE, np.arange(frames) / FEATURE_RATE
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+        mean = np.stack([np.full_like(self.times[0], index), self.times[0]])
+        summary = np.stack([np.full_like(self.times[1], index), self.times[1]], axis=1)
+        if self.width > 2:  # any values will do
+            rng = np.random.default_rng(index)
+            summary = rng.standard_normal((len(summary), self.width))
+        return {"mean": mean, "std": 2 * mean + 1, "summary": summary}
+
+
+def telling_clips(**options: Any) -> EncodedClips:
+    clips = EncodedClips.__new__(EncodedClips)
+    clips._shards = Telling(**options)  # type: ignore[assignment]
+    clips._features = ("summary",)
+    clips.longest = clips._shards.fields["mean"][1]
+    return clips
 
 
 @pytest.mark.parametrize("length", [2, 16, 25, 64, 100])
 def test_features_are_brought_to_the_absolute_time_of_their_latents(length: int) -> None:
-    encoded = telling_scenes()
+    encoded = telling_clips()
     shapes = set()
     for index, start in itertools.product(range(3), (0.0, 0.3, 0.77, 0.999)):
         found = encoded.excerpt(index, start, length)
         assert found.mean.shape == found.std.shape == (2, length)
-        assert np.array_equal(found.std, 2 * found.mean + 1)
+        assert found.to_latents is not None
+        np.testing.assert_allclose(found.std, 2 * found.mean + 1, rtol=1e-6)
         summary = found.features["summary"]
         shapes.add(summary.shape)
         brought = found.to_latents @ summary
@@ -67,7 +87,8 @@ def test_features_are_brought_to_the_absolute_time_of_their_latents(length: int)
 
 
 def test_matrices_interpolate_between_two_neighbours() -> None:
-    matrix = telling_scenes().excerpt(0, 0.4, 40).to_latents
+    matrix = telling_clips().excerpt(0, 0.4, 40).to_latents
+    assert matrix is not None
     np.testing.assert_allclose(matrix.sum(-1), 1, atol=1e-6)
     assert matrix.min() >= 0
     for row in matrix:
@@ -77,14 +98,15 @@ def test_matrices_interpolate_between_two_neighbours() -> None:
 
 def test_an_excerpt_from_the_start_is_what_the_engine_does() -> None:
     """Generating uses `bundles.resample`: the same rule, on the same features."""
-    found = telling_scenes(count=1, seconds=2.0).excerpt(0, 0.0, 25)  # the whole scene
+    found = telling_clips(count=1, seconds=2.0).excerpt(0, 0.0, 25)  # the whole scene
     frames = len(found.features["summary"])
     expected = resampling_matrix("linear", 25, frames, LATENT_RATE, FEATURE_RATE)
+    assert found.to_latents is not None
     np.testing.assert_allclose(found.to_latents, expected, atol=1e-6)
 
 
 def test_excerpts_start_everywhere() -> None:
-    encoded = telling_scenes()
+    encoded = telling_clips()
     starts = [encoded.excerpt(0, start, 64).mean[1, 0] for start in np.linspace(0, 0.9999, 200)]
     assert {round(float(s) * LATENT_RATE) for s in starts} == set(range(37))
 
@@ -136,7 +158,7 @@ def test_pretraining_asks_for_hidden_latents_only() -> None:
     """Whatever the network says of latents that it is given costs nothing."""
     preset = load_preset("debug", ["masking_probability=1.0"])
     flow, _ = small_flow()
-    task = PretrainTask(preset, preset.pretrain, telling_scenes(), flow)
+    task = PretrainTask(preset, preset.pretrain, telling_clips(), flow)
     batch = stacked(task, 6)
     assert torch.equal(batch["asked"], 1 - batch["mask"]) and "to_latents" not in batch
     assert float(batch["mask"].sum()) > 0
@@ -157,9 +179,7 @@ def test_pretraining_asks_for_hidden_latents_only() -> None:
 def test_finetuning_hides_conditions_and_gives_context() -> None:
     preset = load_preset("debug", ["guidance_dropout=0.5", "context_probability=0.5"])
     flow, config = small_flow()
-    encoded = telling_scenes()
-    summary = np.random.default_rng(0).standard_normal((3, 64, config.summary))
-    encoded = dataclasses.replace(encoded, summary=summary.astype(np.float32))
+    encoded = telling_clips(width=config.summary)
     batch = stacked(FinetuneTask(preset, encoded, flow), 40)
     assert 8 < float(batch["keep"].sum()) < 32
     assert 8 < int((batch["mask"][:, 0, 0] == 1).sum()) < 32
@@ -182,7 +202,7 @@ def test_one_batch_is_the_mean_of_its_samples() -> None:
     flow, _ = small_flow()
     with torch.no_grad():
         flow.dit.out.weight.normal_(0, 0.1)
-    task = PretrainTask(preset, preset.pretrain, telling_scenes(), flow)
+    task = PretrainTask(preset, preset.pretrain, telling_clips(), flow)
     batch = stacked(task, 6)
     each = [
         float(task.losses({n: v[k : k + 1] for n, v in batch.items()})["loss"].detach())
@@ -192,7 +212,17 @@ def test_one_batch_is_the_mean_of_its_samples() -> None:
     assert np.ptp(each) > 0.01
 
 
-# Encoded scenes
+def test_whole_clips_are_tied_to_both_ends() -> None:
+    """The paper's rule: first on first, last on last, a straight line stays one."""
+    found = telling_clips().whole(1)
+    assert found.to_latents is not None
+    brought = found.to_latents @ found.features["summary"]
+    np.testing.assert_allclose(brought[:, 0], 1, atol=1e-5)
+    assert brought[0, 1] == 0 and brought[-1, 1] == pytest.approx(63 / FEATURE_RATE)
+    np.testing.assert_allclose(np.diff(brought[:, 1], 2), 0, atol=1e-4)
+
+
+# The run's own scenes
 
 
 @pytest.fixture
@@ -201,57 +231,44 @@ def copied(debug_run: DebugRun, tmp_path: Path) -> Path:
     return Path(shutil.copytree(debug_run.folder, tmp_path / "run"))
 
 
-def encoded_of(run: Path) -> EncodedScenes:
-    preset = load_preset("debug")
+def test_encoded_scenes_are_those_of_the_networks(debug_run: DebugRun) -> None:
+    """The training path (FFT) and the exported one (matrix products) see the same latents."""
+    run = debug_run.folder
+    clips = EncodedClips(run / "encoded", 16, ("summary",))
     scenes = open_scene_set(run / "scenes")
-    vae = load_vae(preset, scenes, run / "vae.ckpt")
-    sight = load_sight(preset, len(scenes.classes), run / "vision.ckpt")
-    return encode_scenes(scenes, vae, sight, run / "encoded.npz")
-
-
-def test_encoded_scenes_are_those_of_the_networks(copied: Path) -> None:
-    stored = encoded_of(copied)
-    (copied / "encoded.npz").unlink()
-    again = encoded_of(copied)
-    assert (copied / "encoded.npz").exists()
-    scenes = open_scene_set(copied / "scenes")
-    assert again.mean.shape == (3, 16, 25) and again.summary.shape[:2] == (3, 16)
-    assert again.latent_rate == 12.5 and again.feature_rate == 8.0
-    for name in ("mean", "std", "summary"):
-        np.testing.assert_allclose(getattr(stored, name), getattr(again, name), atol=1e-6)
-    # The training path (FFT) and the exported one (matrix products) see the same latents.
-    vae = load_vae(load_preset("debug"), scenes, copied / "vae.ckpt")
-    with torch.no_grad():
-        mean, std = vae.encoder(torch.from_numpy(scenes.foa[1:2].astype(np.float32)))
-    np.testing.assert_allclose(again.mean[1], mean[0].numpy(), atol=1e-3)
-    np.testing.assert_allclose(again.std[1], std[0].numpy(), atol=1e-3)
-
-
-def marked(run: Path) -> np.ndarray:
-    """Replace the stored latents by marks; returns them."""
-    path = run / "encoded.npz"
-    with np.load(path) as stored:
-        arrays = dict(stored)
-    arrays["mean"] = np.full_like(arrays["mean"], 7.0)
-    np.savez(path, **arrays)
-    return arrays["mean"]
-
-
-def test_kept_encodings_are_used(copied: Path) -> None:
-    marks = marked(copied)
-    assert np.array_equal(encoded_of(copied).mean, marks)
+    vae = load_vae(load_preset("debug"), scenes, run / "vae.ckpt")
+    assert len(clips) == len(scenes) == 3
+    for index in range(3):
+        with torch.no_grad():
+            mean, std = vae.encoder(torch.from_numpy(scenes.foa[index][None].astype(np.float32)))
+        found = clips.excerpt(index, 0.0, 25)
+        np.testing.assert_allclose(found.mean, mean[0].numpy(), atol=4e-3)
+        np.testing.assert_allclose(found.std, std[0].numpy(), atol=4e-3)
 
 
 @pytest.mark.parametrize("stage", ["vae", "vision"])
 def test_encodings_of_other_weights_are_made_again(copied: Path, stage: str) -> None:
-    marks = marked(copied)
+    shard = copied / "encoded" / "shard-000000.tar"
+    before, written = shard.read_bytes(), shard.stat().st_mtime_ns
+    train_stage("encode", "debug", copied)
+    assert shard.stat().st_mtime_ns == written, "nothing has changed, and yet it was made again"
     checkpoint = copied / f"{stage}.ckpt"
     state = torch.load(checkpoint, weights_only=True)
     weights = state["average"]["weights"]
     name = next(name for name in weights if name.endswith("weight"))
-    weights[name] = weights[name] + 0.01
+    weights[name] = weights[name] + 0.1
     torch.save(state, checkpoint)
-    found = encoded_of(copied).mean
-    assert not np.array_equal(found, marks) and np.isfinite(found).all()
-    # And are kept again.
-    assert np.array_equal(encoded_of(copied).mean, found)
+    train_stage("encode", "debug", copied)
+    assert shard.read_bytes() != before
+
+
+def test_clips_of_other_networks_are_refused(debug_run: DebugRun) -> None:
+    folder = debug_run.folder / "encoded"
+    with pytest.raises(MediaError, match="holds latents of 16 channels, expected 64: encode it"):
+        EncodedClips(folder, 64, ())
+    with pytest.raises(MediaError) as caught:
+        EncodedClips(folder, 16, ("equirect", "front"))
+    assert str(caught.value) == (
+        f"{folder} holds no features equirect, front of pictures (found: summary): encode it with "
+        "the networks of this preset, from material with pictures"
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile as sf
 import torch
 
 from omniaudio_studio.datasets.procedural import SOUND_CLASSES
@@ -26,6 +27,7 @@ from omniaudio_studio.training.train import (
     train_stage,
 )
 from tests.training.conftest import LICENCE, DebugRun
+from tests.training.data.writing import write_shards
 
 
 def exported(run: Path, out: Path, overrides: tuple[str, ...] = ()) -> None:
@@ -41,7 +43,7 @@ def copied(debug_run: DebugRun, tmp_path: Path) -> Path:
 def test_all_stages_leave_a_whole_run(debug_run: DebugRun) -> None:
     names = {path.name for path in debug_run.folder.iterdir()}
     assert names == {
-        "run.json", "scenes", "encoded.npz",
+        "run.json", "scenes", "encoded",
         "vae.ckpt", "vae.jsonl", "vision.ckpt", "vision.jsonl", "pretrain.ckpt",
         "pretrain.jsonl", "finetune.ckpt", "finetune.jsonl", "tensorboard",
         "spatial", "spatializer.ckpt", "spatializer.json", "spatializer.jsonl",
@@ -139,7 +141,7 @@ def test_unknown_names_are_refused_before_anything_is_made(tmp_path: Path) -> No
     with pytest.raises(OptionError) as caught:
         train_stage("flows", "debug", run)
     assert one_line(caught) == (
-        "unknown stage 'flows': choose one of scenes, vae, vision, pretrain, finetune, "
+        "unknown stage 'flows': choose one of scenes, vae, vision, encode, pretrain, finetune, "
         "spatializer or all"
     )
     with pytest.raises(OptionError, match="unknown preset"):
@@ -216,7 +218,7 @@ def test_a_run_of_other_sizes_is_refused(copied: Path) -> None:
                 overrides=["networks.content=9", "networks.stem=12", "networks.dit_width=48"],
             )  # fmt: skip
         message = one_line(caught)
-        expected = copied / ("vae.ckpt" if stage == "finetune" else f"{stage}.ckpt")
+        expected = copied / ("vision.ckpt" if stage == "finetune" else f"{stage}.ckpt")
         assert message.startswith(f"{expected} does not fit this preset (size mismatch for ")
 
 
@@ -245,3 +247,79 @@ def test_exporting_a_run_whose_flow_is_missing_or_damaged(tmp_path: Path, copied
         exported(copied, tmp_path / "out")
     assert one_line(missing) == f"no checkpoint at {copied}/finetune.ckpt: train that stage first"
     assert not (tmp_path / "out").exists()
+
+
+# The paper's networks
+
+
+def test_the_papers_stages_run_from_sounds_and_encoded_clips(tmp_path: Path) -> None:
+    """Both phases of the VAE from a folder of sounds; then both of pre-training and the rest."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "sounds").mkdir()
+    for number, channels in enumerate((1, 2, 4)):
+        field = 0.1 * rng.standard_normal((3000, channels))
+        sf.write(tmp_path / "sounds" / f"{number}.wav", field, 44100)
+    run = tmp_path / "run"
+    material = Material(sounds=tmp_path / "sounds")
+    train_stage("vae", "debug-paper", run, material=material)
+    first, second = (load_checkpoint(run / f"{n}.ckpt") for n in ("vae", "decoder"))
+    for name, weight in second["networks"]["model"].items():
+        same = torch.equal(weight, first["average"]["weights"][name])
+        assert same == name.startswith("encoder."), name
+    seeing = {"equirect": rng.standard_normal((6, 16)), "front": rng.standard_normal((6, 16))}
+    for name, features in (("clips", seeing), ("coarse", {})):
+        make_shards(tmp_path / name, channels=8, frames=24, features=features)
+    data = tmp_path / "clips"
+    train_stage("pretrain", "debug-paper", run, data=data, coarse=tmp_path / "coarse")
+    train_stage("finetune", "debug-paper", run, data=data)
+    names = {path.stem for path in run.glob("*.ckpt")}
+    assert names == {"vae", "decoder", "coarse", "pretrain", "finetune"}
+    # What pre-training was given latents through has no part in the rest.
+    before, after = (
+        load_checkpoint(run / f"{name}.ckpt")["average"]["weights"]
+        for name in ("pretrain", "finetune")
+    )
+    assert torch.equal(before["known.weight"], after["known.weight"])
+    assert not torch.equal(before["dit.project_in.weight"], after["dit.project_in.weight"])
+
+
+@pytest.mark.parametrize(
+    ("stage", "preset", "options", "said"),
+    [
+        (
+            "vision",
+            "small",
+            {},
+            "the preset small has no stage vision: it has vae, pretrain, ",
+        ),
+        ("finetune", "large", {}, "the preset large needs --data: clips that omniaudio dataset"),
+        ("vae", "small", {}, "the VAE learns from sound: name a folder of sound files (--sounds)"),
+        ("vae", "debug", {"data": Path()}, "--data is for the stages pretrain and finetune"),
+        ("vae", "debug", {"coarse": Path()}, "--coarse is for the stage pretrain: leave it out"),
+        ("vae", "debug", {"stereo": Path()}, "--stereo is for the stage vae of the presets large"),
+    ],
+)
+def test_what_a_preset_has_no_use_for(
+    tmp_path: Path, stage: str, preset: str, options: dict[str, Path], said: str
+) -> None:
+    with pytest.raises(OptionError) as caught:
+        train_stage(stage, preset, tmp_path / "run", **options)  # type: ignore[arg-type]
+    assert one_line(caught).startswith(said)
+    assert not list((tmp_path / "run").glob("*.ckpt"))
+
+
+def test_pre_training_can_be_left_out(copied: Path) -> None:
+    for stage in ("pretrain", "finetune"):
+        (copied / f"{stage}.ckpt").unlink()
+    none = ["pretrain.steps=0"]
+    assert train_stage("pretrain", "debug", copied, overrides=none) == copied
+    train_stage("finetune", "debug", copied, overrides=none)
+    assert not (copied / "pretrain.ckpt").exists() and (copied / "finetune.ckpt").exists()
+
+
+def make_shards(folder: Path, channels: int, frames: int, features: dict[str, np.ndarray]) -> None:
+    """Noise, encoded by nobody, as shards."""
+    rng = np.random.default_rng(1)
+    mean = rng.standard_normal((channels, frames))
+    arrays = {"mean": mean, "std": np.abs(mean) / 9 + 0.01, **features}
+    write_shards(folder, [arrays] * 3, latent_rate=21.5, feature_rate=8.0 if features else None)

@@ -1,156 +1,109 @@
-"""Latents and features of what a flow is trained on, excerpt by excerpt.
-
-Scenes are encoded once: latents by the trained VAE, summaries of what is seen by the trained
-encoder and localiser.
-"""
+"""Latents and features of what a flow is trained on, excerpt by excerpt, out of encoded shards."""
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from omniaudio_studio.files import written_whole
-from omniaudio_studio.panorama.views import View, normalise
-from omniaudio_studio.training.loop import Report
-from omniaudio_studio.training.networks.vae import SpectralVAE
-from omniaudio_studio.training.scenes import SceneSet
-from omniaudio_studio.training.stages.vision import Sight
-from omniaudio_studio.training.views import EQUIRECT, FRONT
+from omniaudio_studio.bundles.resample import resampling_matrix
+from omniaudio_studio.errors import MediaError
+from omniaudio_studio.training.data.shards import open_shards
+
+Array = NDArray[np.float32]
 
 
 class Excerpt(NamedTuple):
     """``mean`` and ``std`` (C, T) of the latents, features by name (S, ...), and the matrix (T, S)
-    that brings features to the latents' times."""
+    that brings features to the latents' times (None where there are no features)."""
 
-    mean: NDArray[np.float32]
-    std: NDArray[np.float32]
-    features: dict[str, NDArray[np.float32]]
-    to_latents: NDArray[np.float32]
-
-
-class Encoded(Protocol):
-    """Encoded clips."""
-
-    @property
-    def longest(self) -> int:
-        """Latent frames of the longest excerpt."""
-
-    def __len__(self) -> int: ...
-
-    def excerpt(self, index: int, start: float, length: int) -> Excerpt:
-        """``length`` latent frames of one clip; ``start`` in 0..1 is from its first to its last
-        possible place. Every excerpt of a length has features of one shape."""
+    mean: Array
+    std: Array
+    features: dict[str, Array]
+    to_latents: Array | None
 
 
-@dataclass(frozen=True)
-class EncodedScenes:
-    """Scenes of one length: ``mean`` and ``std`` ``(N, C, T)`` of the latents,
-    ``summary`` ``(N, S, d)`` at ``feature_rate``; ``latent_rate`` in frames per second."""
+class EncodedClips:
+    """Clips of one length in a folder that `data.encode` wrote.
 
-    mean: NDArray[np.float32]
-    std: NDArray[np.float32]
-    summary: NDArray[np.float32]
-    feature_rate: float
-    latent_rate: float
+    Parameters
+    ----------
+    folder
+    channels
+        Latent channels that are expected.
+    features
+        Names of the features that are expected of each picture; none for sound alone.
 
-    @property
-    def longest(self) -> int:
-        return self.mean.shape[2]
+    Raises
+    ------
+    MissingFileError, MediaError
+        If there are no finished shards, or they were encoded by other networks.
+    """
+
+    def __init__(self, folder: Path, channels: int, features: tuple[str, ...]) -> None:
+        self._shards = open_shards(folder)
+        if self._shards.channels != channels:
+            raise MediaError(
+                f"{folder} holds latents of {self._shards.channels} channels, expected {channels}: "
+                "encode it with the networks of this preset"
+            )
+        missing = [name for name in features if name not in self._shards.fields]
+        if missing:
+            held = ", ".join(n for n in self._shards.fields if n not in ("mean", "std")) or "none"
+            raise MediaError(
+                f"{folder} holds no features {', '.join(missing)} of pictures (found: {held}): "
+                "encode it with the networks of this preset, from material with pictures"
+            )
+        self._features = features
+        #: Latent frames of a clip.
+        self.longest = int(self._shards.fields["mean"][1])
 
     def __len__(self) -> int:
-        return len(self.mean)
+        return len(self._shards)
+
+    def sizes(self, name: str) -> tuple[int, ...]:
+        """Shape of a feature, ``(S, ...)``."""
+        return self._shards.fields[name]
 
     def excerpt(self, index: int, start: float, length: int) -> Excerpt:
-        """Features are interpolated in a straight line, and the last is held, as generating does
-        (`bundles.resample`)."""
-        frames = self.summary.shape[1]
+        """``length`` latent frames; ``start`` in 0..1 is from the first to the last possible place.
+
+        Features are interpolated in a straight line, and the last is held, as generating does
+        (`bundles.resample`, "linear"). Those of all excerpts of a length have one shape.
+        """
+        arrays = self._read(index)
         begin = min(int(start * (self.longest - length + 1)), self.longest - length)
-        wanted = min(frames, int(np.ceil(length / self.latent_rate * self.feature_rate)) + 1)
-        first = min(int(begin / self.latent_rate * self.feature_rate), frames - wanted)
-        times = (begin + np.arange(length)) / self.latent_rate * self.feature_rate - first
+        there = slice(begin, begin + length)
+        mean, std = arrays["mean"][:, there], arrays["std"][:, there]
+        if not self._features:
+            return Excerpt(mean, std, {}, None)
+        frames = self.sizes(self._features[0])[0]
+        rate, latent_rate = self._shards.feature_rate, self._shards.latent_rate
+        assert rate is not None
+        wanted = min(frames, int(np.ceil(length / latent_rate * rate)) + 1)
+        first = min(int(begin / latent_rate * rate), frames - wanted)
+        times = (begin + np.arange(length)) / latent_rate * rate - first
         low = np.clip(np.floor(times).astype(int), 0, wanted - 1)
         high = np.minimum(low + 1, wanted - 1)
         part = np.clip(times - low, 0, 1)
         matrix = np.zeros((length, wanted), np.float32)
         matrix[np.arange(length), low] += 1 - part
         matrix[np.arange(length), high] += part
-        there = slice(begin, begin + length)
-        return Excerpt(
-            self.mean[index, :, there],
-            self.std[index, :, there],
-            {"summary": self.summary[index, first : first + wanted]},
-            matrix,
-        )
+        seen = slice(first, first + wanted)
+        return Excerpt(mean, std, {n: arrays[n][seen] for n in self._features}, matrix)
 
+    def whole(self, index: int) -> Excerpt:
+        """All of a clip, features by a natural spline with aligned ends (`bundles.resample`)."""
+        arrays = self._read(index)
+        features = {name: arrays[name] for name in self._features}
+        matrix = None
+        if features:
+            frames = self.sizes(self._features[0])[0]
+            matrix = resampling_matrix("spline-aligned", self.longest, frames, 1.0, 1.0)
+        return Excerpt(arrays["mean"], arrays["std"], features, matrix)
 
-@torch.no_grad()
-def encode_scenes(
-    scenes: SceneSet,
-    vae: SpectralVAE,
-    sight: Sight,
-    path: Path,
-    report: Report | None = None,
-) -> EncodedScenes:
-    """Latents and summaries of every scene, kept in ``path`` (an .npz) for the next run.
-
-    What is kept is made again when the networks or the number of scenes are no longer those it was
-    made with.
-    """
-    rate = vae.config.sample_rate / vae.config.latent_hop
-    made_with = _fingerprint(vae, sight, len(scenes))
-    if path.exists():
-        with np.load(path) as stored:
-            if "made_with" not in stored or str(stored["made_with"]) == made_with:
-                return EncodedScenes(
-                    stored["mean"], stored["std"], stored["summary"], scenes.feature_rate, rate
-                )
-    hop = vae.config.latent_hop
-    samples = scenes.foa.shape[-1] // hop * hop
-    means, stds, summaries = [], [], []
-    for index in range(len(scenes)):
-        audio = torch.from_numpy(scenes.foa[index : index + 1, :, :samples].astype(np.float32))
-        spectrum = vae.encoder.spectrum.fast(audio)
-        mean, std = vae.encoder.encode_spectrum(spectrum.real, spectrum.imag)
-        means.append(mean[0].numpy())
-        stds.append(std[0].numpy())
-        equirect = _frames(scenes.equirect[index], EQUIRECT)
-        front = _frames(scenes.front[index], FRONT)
-        summary = sight.localiser.summarise(sight.features(equirect), sight.features(front))
-        summaries.append(summary[0].numpy())
-        if report is not None and (index + 1) % 20 == 0:
-            report(index + 1, len(scenes), {}, 0.0)
-    encoded = EncodedScenes(
-        np.stack(means), np.stack(stds), np.stack(summaries), scenes.feature_rate, rate
-    )
-    with written_whole(path, overwrite=True) as temporary:
-        np.savez(
-            temporary,
-            mean=encoded.mean,
-            std=encoded.std,
-            summary=encoded.summary,
-            made_with=made_with,
-        )
-    return encoded
-
-
-def _fingerprint(vae: SpectralVAE, sight: Sight, scenes: int) -> str:
-    """What encoded scenes depend on: every weight, and how many scenes there are.
-
-    The latents' statistics follow from both, and may differ in the last digit between machines.
-    """
-    digest = hashlib.sha256(str(scenes).encode())
-    for module in (vae, sight):
-        for weight in module.parameters():
-            digest.update(weight.detach().numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _frames(stored: NDArray[np.uint8], view: View) -> Tensor:
-    return torch.from_numpy(normalise(np.asarray(stored), view))[None]
+    def _read(self, index: int) -> dict[str, Array]:
+        sample = self._shards[index]
+        return {n: sample[n].astype(np.float32) for n in ("mean", "std", *self._features)}

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from omniaudio_studio.training.checkpoint import load_average
 from omniaudio_studio.training.networks.conditioner import ConditionerConfig, Projection
 from omniaudio_studio.training.networks.dit import DiT, DiTConfig
+from omniaudio_studio.training.paper import PaperFlow
 from omniaudio_studio.training.presets import Preset, StageSetup
-from omniaudio_studio.training.stages.encoded import Encoded
+from omniaudio_studio.training.stages.encoded import EncodedClips
 from omniaudio_studio.training.task import Arrays, Losses, Task
 
 
@@ -75,14 +76,18 @@ class FlowTask(Task):
     #: Whether the picture is used.
     sees: bool
 
-    def __init__(self, flow: Flow, encoded: Encoded, setup: StageSetup) -> None:
+    def __init__(
+        self, preset: Preset, setup: StageSetup, clips: EncodedClips, flow: Flow | PaperFlow
+    ) -> None:
         super().__init__(flow)
-        self.flow, self._encoded = flow, encoded
-        self._length = min(setup.length, encoded.longest)
+        self.flow, self._clips = flow, clips
+        # The paper's networks see whole clips, whose ends its splines are tied to.
+        self._whole = preset.paper is not None
+        self._length = clips.longest if self._whole else min(setup.length, clips.longest)
 
     def plan(self, rng: np.random.Generator) -> int:
         """The excerpts' length: shorter now and then, since a clip can be shorter than a window."""
-        if rng.random() < 0.2:
+        if not self._whole and rng.random() < 0.2:
             return int(rng.integers(max(2, self._length // 4), self._length + 1))
         return self._length
 
@@ -90,7 +95,11 @@ class FlowTask(Task):
         """Latents ``mean``, ``std``, their ``grain``, ``noise`` [C, T], ``t``, ``keep``, and
         ``mask`` (latents that are given) and ``asked`` (frames that the loss counts) [1, T]; with
         pictures, ``to_latents`` [T, S] and the features."""
-        excerpt = self._encoded.excerpt(int(rng.integers(len(self._encoded))), rng.random(), plan)
+        index, start = int(rng.integers(len(self._clips))), rng.random()
+        if self._whole:
+            excerpt = self._clips.whole(index)
+        else:
+            excerpt = self._clips.excerpt(index, start, plan)
         mask, asked, keep = self.given(plan, rng)
         shape = excerpt.mean.shape
         row: Arrays = {
@@ -104,6 +113,7 @@ class FlowTask(Task):
             "keep": np.array(keep, np.float32),
         }
         if self.sees:
+            assert excerpt.to_latents is not None
             row |= {"to_latents": excerpt.to_latents, **excerpt.features}
         return row
 
@@ -131,8 +141,10 @@ class PretrainTask(FlowTask):
 
     sees = False
 
-    def __init__(self, preset: Preset, setup: StageSetup, encoded: Encoded, flow: Flow) -> None:
-        super().__init__(flow, encoded, setup)
+    def __init__(
+        self, preset: Preset, setup: StageSetup, clips: EncodedClips, flow: Flow | PaperFlow
+    ) -> None:
+        super().__init__(preset, setup, clips, flow)
         self._probability, self._span = preset.masking_probability, preset.masking_span
 
     def given(
@@ -149,8 +161,8 @@ class FinetuneTask(FlowTask):
 
     sees = True
 
-    def __init__(self, preset: Preset, encoded: Encoded, flow: Flow) -> None:
-        super().__init__(flow, encoded, preset.finetune)
+    def __init__(self, preset: Preset, clips: EncodedClips, flow: Flow | PaperFlow) -> None:
+        super().__init__(preset, preset.finetune, clips, flow)
         self._context, self._dropout = preset.context_probability, preset.guidance_dropout
 
     def given(
