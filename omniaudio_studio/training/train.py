@@ -9,51 +9,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from omniaudio_studio.bundles.manifest import Manifest
 from omniaudio_studio.bundles.paths import sha256_of
-from omniaudio_studio.datasets.library import MaterialLibrary
 from omniaudio_studio.errors import BundleError, MediaError, MissingFileError, OptionError
 from omniaudio_studio.files import written_whole
-from omniaudio_studio.training.checkpoint import load_average
-from omniaudio_studio.training.data.encode import encode
-from omniaudio_studio.training.data.encoders import RunEncoder
-from omniaudio_studio.training.data.scene_source import SceneSource
-from omniaudio_studio.training.export import GraphCheck, Spatializing, export_bundle, round_weights
-from omniaudio_studio.training.loop import Pace, Report, run_training, silent
+from omniaudio_studio.training.export import GraphCheck, Spatializing, export_bundle
+from omniaudio_studio.training.loop import Pace, Report, silent
 from omniaudio_studio.training.machine import Machine
 from omniaudio_studio.training.memory import keep_freed_memory
 from omniaudio_studio.training.networks.vae import SpectralVAE
 from omniaudio_studio.training.onto import add_spatializer
-from omniaudio_studio.training.paper import FEATURES, Paper, PaperFlow
-from omniaudio_studio.training.presets import Preset, StageSetup, load_preset
-from omniaudio_studio.training.scenes import build_scene_set, open_scene_set
-from omniaudio_studio.training.sounds import FolderSounds
-from omniaudio_studio.training.spatial_excerpts import ClipExcerpts, Excerpts, SceneExcerpts
-from omniaudio_studio.training.spatial_note import note_of, read_note, write_note
-from omniaudio_studio.training.spatial_set import build_spatial_set
-from omniaudio_studio.training.spatial_vision import PanoramaVision, bundle_vision
-from omniaudio_studio.training.stages.encoded import EncodedClips
+from omniaudio_studio.training.presets import Preset, load_preset
+from omniaudio_studio.training.run_stages import Material, Stages
+from omniaudio_studio.training.scenes import open_scene_set
+from omniaudio_studio.training.spatial_note import read_note
 from omniaudio_studio.training.stages.flow import (
-    FinetuneTask,
     Flow,
-    PretrainTask,
     load_flow,
-    new_flow,
 )
-from omniaudio_studio.training.stages.oobleck import OobleckTask, stereo_beginning
-from omniaudio_studio.training.stages.spatializer import SpatializerTask, load_spatializer
-from omniaudio_studio.training.stages.vae import VAETask, load_vae
-from omniaudio_studio.training.stages.vision import Sight, VisionTask, load_sight
-from omniaudio_studio.training.task import Task
-from omniaudio_studio.training.views import EQUIRECT
+from omniaudio_studio.training.stages.spatializer import load_spatializer
+from omniaudio_studio.training.stages.vae import load_vae
+from omniaudio_studio.training.stages.vision import Sight, load_sight
 
 STAGES = ("scenes", "vae", "vision", "encode", "pretrain", "finetune", "spatializer")
 #: Those of the paper's presets: their vision is a tower that stays as it is, and their clips are
@@ -64,23 +46,6 @@ PAPER_STAGES = ("vae", "pretrain", "finetune")
 def stages_of(preset: Preset) -> tuple[str, ...]:
     """The stages of a preset, in order."""
     return STAGES if preset.paper is None else PAPER_STAGES
-
-
-@dataclass(frozen=True)
-class Material:
-    """Where scenes take their sounds and pictures from; None is procedural."""
-
-    sounds: Path | None = None
-    panoramas: Path | None = None
-    sprites: Path | None = None
-    folds: tuple[int, ...] | None = None
-    panorama_names: tuple[str, ...] | None = None
-
-    def library(self) -> MaterialLibrary:
-        """The library of scenes to be drawn."""
-        return MaterialLibrary(
-            self.sounds, self.panoramas, self.sprites, self.folds, self.panorama_names
-        )
 
 
 def train_stage(
@@ -158,7 +123,7 @@ def train_stage(
     if threads is not None:
         torch.set_num_threads(threads)
     run.mkdir(parents=True, exist_ok=True)
-    training = _Stages(
+    training = Stages(
         preset, run, machine or Machine(), report, say, pace, material or Material(), data, coarse,
         stereo,
     )  # fmt: skip
@@ -197,166 +162,6 @@ def _check_paper(
         raise OptionError("--coarse is for the stage pretrain: leave it out")
     if stereo is not None and (preset.paper is None or stage not in ("vae", "all")):
         raise OptionError("--stereo is for the stage vae of the presets large, medium and small")
-
-
-@dataclass(frozen=True)
-class _Stages:
-    """The stages that train networks, each from what those before it wrote; returns checkpoints."""
-
-    preset: Preset
-    run: Path
-    machine: Machine
-    report: Report | None
-    say: Callable[[str], None]
-    pace: Pace | None
-    material: Material
-    data: Path | None
-    coarse: Path | None
-    stereo: Path | None
-
-    def scenes(self) -> Path:
-        folder = self.run / "scenes"
-        library, rate = self.material.library(), self.preset.feature_rate
-        build_scene_set(folder, self.preset.scenes, library, rate, _counted(self.report))
-        return folder
-
-    def vae(self) -> Path:
-        if self.preset.paper is not None:
-            return self._paper_vae(self.preset.paper)
-        scenes = open_scene_set(self.run / "scenes")
-        return self._train("vae", VAETask(self.preset, scenes), self.preset.vae)
-
-    def _paper_vae(self, paper: Paper) -> Path:
-        preset = self.preset
-        if self.material.sounds is None:
-            raise OptionError("the VAE learns from sound: name a folder of sound files (--sounds)")
-        sounds = FolderSounds(self.material.sounds, paper.vae.sample_rate, self.say)
-        task = OobleckTask(paper.vae, sounds, preset.vae.length, preset.vae.seed)
-        if self.stereo is not None:
-            task.begin_with(stereo_beginning(self.stereo))
-        written = self._train("vae", task, preset.vae)
-        if preset.decoder.steps == 0:
-            return written
-        second = replace(paper.vae, phase=2)
-        task = OobleckTask(second, sounds, preset.decoder.length, preset.decoder.seed)
-        task.go_on_from(written)
-        return self._train("decoder", task, preset.decoder)
-
-    def vision(self) -> Path:
-        scenes = open_scene_set(self.run / "scenes")
-        return self._train("vision", VisionTask(self.preset, scenes), self.preset.vision)
-
-    def encode(self) -> Path:
-        """The scenes as the trained VAE and vision see them."""
-        source = SceneSource(self.run / "scenes")
-        out = self.run / "encoded"
-        encode(
-            source,
-            RunEncoder(self.run, self.preset),
-            out,
-            seconds=source.seconds,
-            yaws=self.preset.yaws,
-            workers=self.machine.workers,
-            replace=True,
-            progress=_counted(self.report),
-        )
-        return out
-
-    def pretrain(self) -> Path:
-        preset = self.preset
-        if preset.pretrain.steps == 0:
-            return self.run
-        flow = self._new_flow(preset.pretrain.seed)
-        if self.coarse is not None and preset.coarse.steps > 0:
-            clips = EncodedClips(self.coarse, self._channels, ())
-            self._train("coarse", PretrainTask(preset, preset.coarse, clips, flow), preset.coarse)
-            load_average(self.run / "coarse.ckpt", flow)
-        clips = EncodedClips(self._data, self._channels, ())
-        return self._train(
-            "pretrain", PretrainTask(preset, preset.pretrain, clips, flow), preset.pretrain
-        )
-
-    def finetune(self) -> Path:
-        preset = self.preset
-        flow = self._new_flow(preset.finetune.seed)
-        if preset.pretrain.steps > 0:
-            load_average(self.run / "pretrain.ckpt", flow)
-        clips = EncodedClips(self._data, self._channels, FEATURES if preset.paper else ("summary",))
-        return self._train("finetune", FinetuneTask(preset, clips, flow), preset.finetune)
-
-    @property
-    def _data(self) -> Path:
-        return self.data or self.run / "encoded"
-
-    @property
-    def _channels(self) -> int:
-        if self.preset.paper is not None:
-            return self.preset.paper.dit.channels
-        return self.preset.networks.content + self.preset.networks.spatial
-
-    def _new_flow(self, seed: int) -> Flow | PaperFlow:
-        if self.preset.paper is not None:
-            torch.manual_seed(seed)
-            return PaperFlow(self.preset.paper)
-        scenes = open_scene_set(self.run / "scenes")
-        sight = load_sight(self.preset, len(scenes.classes), self.run / "vision.ckpt")
-        return new_flow(self.preset, sight.localiser.config, seed)
-
-    def spatializer(self, bundle: Path | None, clips: Path | None) -> Path:
-        """The one stage that can stand alone: on a bundle's vision, with clips for scenes."""
-        preset, run = self.preset, self.run
-        threads = torch.get_num_threads()
-        vision = bundle_vision(bundle, threads) if bundle else run_vision(preset, run)
-        source: Excerpts
-        if clips is None:
-            source = SceneExcerpts(open_scene_set(run / "scenes"), vision)
-        else:
-            source = ClipExcerpts(clips, vision, preset.scenes.seconds, self.say)
-        excerpts = build_spatial_set(run / "spatial", source, vision, _counted(self.report))
-        write_note(run / "spatializer.ckpt", note_of(preset, excerpts, vision))
-        return self._train("spatializer", SpatializerTask(preset, excerpts), preset.spatializer)
-
-    def _train(self, name: str, task: Task, setup: StageSetup) -> Path:
-        checkpoint = self.run / f"{name}.ckpt"
-        run_training(
-            task,
-            setup,
-            checkpoint,
-            self.machine,
-            report=self.report,
-            say=self.say,
-            pace=self.pace,
-        )
-        return checkpoint
-
-
-def _counted(report: Report | None) -> Callable[[int, int], None]:
-    """A report of how many there are, for what has no losses."""
-
-    def counted(done: int, total: int) -> None:
-        if report is not None:
-            report(done, total, {}, 0.0)
-
-    return counted
-
-
-def run_vision(preset: Preset, run: Path) -> PanoramaVision:
-    """The vision that the run trained itself, with weights as its bundle has them.
-
-    Raises
-    ------
-    MissingFileError, MediaError
-        If its scenes or its checkpoint are not there, or of other sizes.
-    """
-    classes = len(open_scene_set(run / "scenes").classes)
-    checkpoint = run / "vision.ckpt"
-    encoder = round_weights(load_sight(preset, classes, checkpoint).encoder).eval()
-
-    def features(frames: NDArray[np.float32]) -> NDArray[Any]:
-        with torch.no_grad():
-            return encoder(torch.from_numpy(frames)).numpy()
-
-    return PanoramaVision(EQUIRECT, preset.feature_rate, "", sha256_of(checkpoint), features)
 
 
 def load_networks(preset: Preset, run: Path) -> tuple[SpectralVAE, Sight, Flow]:
