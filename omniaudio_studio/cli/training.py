@@ -96,6 +96,14 @@ def train(
         int, typer.Option(help="Parts that a device takes its share of a batch in.")
     ] = 1,
     workers: Annotated[int, typer.Option(help="Processes that read data, per device.")] = 0,
+    price: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B",
+            help="Say beforehand what a stage costs: memory, operations, and days on these: this "
+            "(machine), t4, v100, rtx3090, rtx4090, l4, a100, h100.",
+        ),
+    ] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads; else all.")] = None,
     profile: Annotated[
         bool, typer.Option("--profile", help="Say how fast it was, and the share of reading data.")
@@ -162,6 +170,7 @@ def train(
                     data=data if stage in ("pretrain", "finetune") else None,
                     coarse=coarse if stage == "pretrain" else None,
                     stereo=stereo if stage == "vae" else None,
+                    price=names_of(price) or (),
                     threads=threads,
                     machine=machine,
                     pace=pace,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import copy
-import io
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, BinaryIO, cast
 
 import torch
 from torch import nn
@@ -13,21 +12,29 @@ from torch import nn
 from omniaudio_studio.errors import MediaError, MissingFileError
 from omniaudio_studio.files import written_whole
 
+#: Bytes from which on a checkpoint is mapped into memory.
+_MAPPED = 1 << 30
+
 
 class WeightAverage:
     """Exponential moving average of a module's parameters and buffers.
 
     The decay ramps up as (1 + n) / (10 + n), so that the first random weights are soon forgotten.
+    A decay of 0 keeps the module itself and no copy.
     """
 
     def __init__(self, module: nn.Module, decay: float) -> None:
-        self.module = copy.deepcopy(module).eval().requires_grad_(False)
+        self.module = module
+        if decay > 0:
+            self.module = copy.deepcopy(module).eval().requires_grad_(False)
         self.decay = decay
         self.updates = 0
 
     @torch.no_grad()
     def update(self, module: nn.Module) -> None:
         self.updates += 1
+        if self.decay == 0:
+            return
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         source = module.state_dict()
         for name, value in self.module.state_dict().items():
@@ -52,11 +59,34 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     OutputError
         If the disk is full or refuses.
     """
-    # Through memory: torch's own writer turns the system's refusal into an internal error.
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    with written_whole(path, overwrite=True) as temporary:
-        temporary.write_bytes(buffer.getbuffer())
+    with written_whole(path, overwrite=True) as temporary, temporary.open("wb") as file:
+        patient = _Patient(file)
+        torch.save(state, cast(IO[bytes], patient))
+        if patient.refusal is not None:
+            raise patient.refusal
+
+
+class _Patient:
+    """A file whose refusals wait: torch's writer would turn them into an internal error."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.refusal: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        if self.refusal is None:
+            try:
+                self._file.write(data)
+            except OSError as error:
+                self.refusal = error
+        return len(data)
+
+    def flush(self) -> None:
+        if self.refusal is None:
+            try:
+                self._file.flush()
+            except OSError as error:
+                self.refusal = error
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -70,7 +100,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise MissingFileError(f"no checkpoint at {path}: train that stage first")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        # Large ones are read as they are needed, and not all at once beside the networks.
+        mapped = path.stat().st_size > _MAPPED
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except Exception as error:  # torch raises many kinds, and advises to run what the file holds
         state = None
         cause: Exception | None = error

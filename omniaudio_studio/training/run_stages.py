@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -70,6 +71,8 @@ class Stages:
     data: Path | None
     coarse: Path | None
     stereo: Path | None
+    #: Devices that a stage's cost is told for before it begins; see `devices.device`.
+    price: tuple[str, ...] = ()
 
     def scenes(self) -> Path:
         folder = self.run / "scenes"
@@ -175,6 +178,8 @@ class Stages:
 
     def _train(self, name: str, task: Task, setup: StageSetup) -> Path:
         checkpoint = self.run / f"{name}.ckpt"
+        if self.price and os.environ.get("LOCAL_RANK", "0") == "0":
+            self._tell_cost(name, task, setup)
         run_training(
             task,
             setup,
@@ -185,6 +190,18 @@ class Stages:
             pace=self.pace,
         )
         return checkpoint
+
+    def _tell_cost(self, name: str, task: Task, setup: StageSetup) -> None:
+        """Memory, operations and time of a stage, before anything is computed."""
+        from omniaudio_studio.training.cost import step_cost
+        from omniaudio_studio.training.devices import device
+
+        machine = self.machine
+        setup = replace(setup, precision=machine.precision or setup.precision)
+        devices = machine.devices * machine.nodes
+        cost = step_cost(task, setup, accumulate=machine.accumulate, devices=devices)
+        for line in cost.lines([device(known) for known in self.price], setup.steps):
+            self.say(f"{name}: {line}")
 
 
 def _counted(report: Report | None) -> Callable[[int, int], None]:

@@ -19,6 +19,7 @@ from omniaudio_studio.bundles.manifest import Manifest
 from omniaudio_studio.bundles.paths import sha256_of
 from omniaudio_studio.errors import BundleError, MediaError, MissingFileError, OptionError
 from omniaudio_studio.files import written_whole
+from omniaudio_studio.training.devices import device
 from omniaudio_studio.training.export import GraphCheck, Spatializing, export_bundle
 from omniaudio_studio.training.loop import Pace, Report, silent
 from omniaudio_studio.training.machine import Machine
@@ -29,10 +30,7 @@ from omniaudio_studio.training.presets import Preset, load_preset
 from omniaudio_studio.training.run_stages import Material, Stages
 from omniaudio_studio.training.scenes import open_scene_set
 from omniaudio_studio.training.spatial_note import read_note
-from omniaudio_studio.training.stages.flow import (
-    Flow,
-    load_flow,
-)
+from omniaudio_studio.training.stages.flow import Flow, load_flow
 from omniaudio_studio.training.stages.spatializer import load_spatializer
 from omniaudio_studio.training.stages.vae import load_vae
 from omniaudio_studio.training.stages.vision import Sight, load_sight
@@ -60,6 +58,7 @@ def train_stage(
     data: Path | None = None,
     coarse: Path | None = None,
     stereo: Path | None = None,
+    price: Sequence[str] = (),
     threads: int | None = None,
     machine: Machine | None = None,
     pace: Pace | None = None,
@@ -90,6 +89,9 @@ def train_stage(
         Encoded sound that "pretrain" begins with, before ``data``; none by default.
     stereo
         Checkpoint of a stereo VAE that a paper's VAE begins with.
+    price
+        Devices (see `devices.device`) that memory, operations and time are told for with ``say``
+        before each stage begins; "this" for a paper's preset by default.
     threads
         CPU threads; torch's own choice by default.
     machine
@@ -119,14 +121,25 @@ def train_stage(
         raise OptionError("clips are for the stage spatializer: other stages take scenes")
     preset = load_preset(preset_name, list(overrides))
     _check_paper(preset, preset_name, stage, data, coarse, stereo)
+    for known in price:
+        device(known)
     keep_freed_memory()
     if threads is not None:
         torch.set_num_threads(threads)
     run.mkdir(parents=True, exist_ok=True)
     training = Stages(
-        preset, run, machine or Machine(), report, say, pace, material or Material(), data, coarse,
-        stereo,
-    )  # fmt: skip
+        preset=preset,
+        run=run,
+        machine=machine or Machine(),
+        report=report,
+        say=say,
+        pace=pace,
+        material=material or Material(),
+        data=data,
+        coarse=coarse,
+        stereo=stereo,
+        price=tuple(price) or (("this",) if preset.paper else ()),
+    )
     written = run
     for each in stages_of(preset) if stage == "all" else (stage,):
         if each == "spatializer":

@@ -191,3 +191,54 @@ def test_weights_of_other_networks_get_one_line(
     message = str(caught.value)
     assert message.startswith(f"{path} does not fit this preset ({said}")
     assert message.endswith("); use the preset it was trained with") and "\n" not in message
+
+
+LIMITED = """
+import resource, signal, sys
+from pathlib import Path
+import torch
+from omniaudio_studio.errors import OutputError
+from omniaudio_studio.training.checkpoint import save_checkpoint
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+save_checkpoint(Path(sys.argv[1]), {"step": 1, "weight": torch.zeros(10)})
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+try:
+    save_checkpoint(Path(sys.argv[1]), {"step": 2, "weight": torch.zeros(1_000_000)})
+except OutputError as error:
+    print("refused:", error)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit for the size of a file there")
+def test_what_the_system_refuses_leaves_the_checkpoint_before_it(tmp_path: Path) -> None:
+    """The limit refuses in the middle of the file, as a full disk does."""
+    path = tmp_path / "run.ckpt"
+    program = [sys.executable, "-c", LIMITED, str(path)]
+    done = subprocess.run(program, capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("refused: ") and len(done.stdout.splitlines()) == 1
+    assert load_checkpoint(path)["step"] == 1
+    assert [each.name for each in tmp_path.iterdir()] == ["run.ckpt"]
+
+
+def test_a_large_checkpoint_is_mapped_and_reads_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weight = torch.randn(1000)
+    save_checkpoint(tmp_path / "run.ckpt", {"weight": weight})
+    monkeypatch.setattr("omniaudio_studio.training.checkpoint._MAPPED", 100)
+    found = load_checkpoint(tmp_path / "run.ckpt")["weight"]
+    assert torch.equal(found, weight)
+    found += 1  # a private copy: the file stays
+    assert torch.equal(load_checkpoint(tmp_path / "run.ckpt")["weight"], weight)
+
+
+def test_no_average_is_the_module_itself(tmp_path: Path) -> None:
+    module = torch.nn.Linear(3, 2)
+    average = WeightAverage(module, 0.0)
+    with torch.no_grad():
+        module.weight.add_(1.0)
+    average.update(module)
+    assert torch.equal(average.state_dict()["weights"]["weight"], module.weight)
+    assert module.weight.requires_grad and module.training

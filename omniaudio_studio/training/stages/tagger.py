@@ -1,7 +1,7 @@
 """Stage `tagger`: names classes of sounds, so that an evaluation can tell what was generated.
 
-It is trained on what scenes play: recordings whole or without their pauses, from anywhere on,
-again and again, with reflections and noise. A few hundred recordings are little, so that they are
+It is trained on what scenes play: recordings from anywhere on, again and again, with reflections
+and noise. A few hundred recordings are little, so that they are
 varied in every way that keeps their class: time, speed, timbre, two at once, parts of the
 spectrogram masked (D. Park et al., "SpecAugment", Interspeech 2019). A mixture has its parts'
 shares of both classes (Y. Tokozume et al., "Learning from between-class examples for deep sound
@@ -33,10 +33,10 @@ from omniaudio_studio.training.task import Arrays, Losses, Task
 Sound = NDArray[np.float32]
 
 SETUP = StageSetup(steps=800, batch=24, length=256, rate=2e-3, warmup=50, ema=0.995)
-"""``length`` in frames of the tagger: 3.4 s."""
+"""What the shipped tagger was trained with; ``length`` in its frames: 3.4 s."""
 
 MIXED = 0.5  # of the samples have two sounds
-WHOLE = 0.4  # of the sounds keep their pauses
+PAUSING = 0.4  # of the sounds are followed by up to two seconds of silence
 NOISY = 0.6
 REFLECTED = 0.5
 SPEED = 0.12  # largest change of speed, and so of pitch
@@ -106,8 +106,8 @@ def played(library: MaterialLibrary, name: str, rng: np.random.Generator, sample
     end early.
     """
     sound = library.sound(name, rng)
-    if rng.random() < WHOLE:
-        # Pauses as long as in a recording, which the library shortens.
+    if rng.random() < PAUSING:
+        # As recordings have them; the library shortens pauses.
         sound = np.concatenate([sound, np.zeros(int(rng.uniform(0, 2) * RATE), np.float32)])
     sound = _at_speed(sound, float(rng.uniform(1 - SPEED, 1 + SPEED)))
     length, seconds = sound.size / RATE, samples / RATE
