@@ -14,6 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from omniaudio_studio.bundles.fields import REPAIR, Fields
+from omniaudio_studio.bundles.optional_parts import (
+    REFLOW,
+    check_reflow,
+    check_spatializer,
+    read_reflow,
+    read_spatializer,
+)
 from omniaudio_studio.bundles.parts import (
     BundleView,
     Decoder,
@@ -23,6 +30,7 @@ from omniaudio_studio.bundles.parts import (
     Latent,
     Licence,
     Provenance,
+    ReflowPart,
     Sampler,
     SpatializerPart,
     WindowSize,
@@ -38,7 +46,6 @@ GRAPHS = ("conditioner", "dit", "vae_decoder")  # every bundle has these, and it
 RESAMPLINGS = ("nearest", "linear", "spline-aligned")
 SCHEDULES = ("linear",)
 CHANNELS = "WYZX"
-SPATIALIZER = "spatializer"  # a graph that some bundles have, and the section about it
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,7 @@ class Manifest:
     precision: str
     graphs: Mapping[str, str]
     spatializer: SpatializerPart | None = None
+    reflow: ReflowPart | None = None
     files: Mapping[str, FileEntry] = dataclasses.field(default_factory=dict)
     schema: int = SCHEMA
 
@@ -80,6 +88,16 @@ class Manifest:
     def vision_graphs(self) -> tuple[str, ...]:
         """Keys of the graphs that look at pictures, each once."""
         return tuple(dict.fromkeys(view.graph for view in self.views if view.graph is not None))
+
+    def steps_of(self, sampler: str) -> int:
+        """Steps that a sampler takes by default."""
+        few = self.reflow if sampler == REFLOW else None
+        return self.sampler.steps if few is None else few.steps
+
+    def dit_of(self, sampler: str) -> str:
+        """Key of the graph that a sampler runs."""
+        few = self.reflow if sampler == REFLOW else None
+        return "dit" if few is None else few.graph
 
     def files_of(self, *graphs: str) -> dict[str, FileEntry]:
         """The files of some graphs, by their keys, with the weights that lie beside them.
@@ -197,7 +215,8 @@ class Manifest:
             ),
             precision=fields.text("precision", "fp32"),
             graphs=_graphs(fields, source),
-            spatializer=_spatializer(fields),
+            spatializer=read_spatializer(fields),
+            reflow=read_reflow(fields),
             files=_files(fields, source),
         )
         manifest._check_together(fields)
@@ -228,26 +247,11 @@ class Manifest:
         for key in (*GRAPHS, *self.vision_graphs):
             if key not in self.graphs:
                 fields.fail(f"graphs.{key}", "the name of an ONNX file", None)
-        self._check_spatializer(fields)
+        check_spatializer(fields, self.spatializer, self.graphs, self.views)
+        check_reflow(fields, self.reflow, self.graphs, self.sampler.cfg)
         for key, file in self.graphs.items():
             if file not in self.files:
                 fields.fail(f"files.{file}", f"sha256 and bytes of the graph {key!r}", None)
-
-    def _check_spatializer(self, fields: Fields) -> None:
-        """The section and the graph belong together; its view is one of the sphere."""
-        if self.spatializer is None:
-            if SPATIALIZER in self.graphs:
-                fields.fail(SPATIALIZER, f"an object, for the graph {SPATIALIZER!r}", None)
-            return
-        if SPATIALIZER not in self.graphs:
-            fields.fail(f"graphs.{SPATIALIZER}", "the name of an ONNX file", None)
-        spheres = [view.name for view in self.views if view.view.kind == "equirect"]
-        if self.spatializer.view not in spheres:
-            expected = " or ".join(spheres) or "a view, but none is of kind equirect"
-            fields.fail(f"{SPATIALIZER}.view", expected, self.spatializer.view)
-        blind = [view.name for view in self.views if view.graph is None]
-        if self.spatializer.view in blind:
-            fields.fail(f"{SPATIALIZER}.view", "a view with a graph", self.spatializer.view)
 
 
 def _plain(value: Any) -> Any:
@@ -290,20 +294,6 @@ def _view_dict(item: BundleView) -> dict[str, Any]:
     """A view as it is in the file."""
     view = {k: _plain(v) for k, v in dataclasses.asdict(item.view).items() if v is not None}
     return {**view, "graph": item.graph}
-
-
-def _spatializer(fields: Fields) -> SpatializerPart | None:
-    if SPATIALIZER not in fields:
-        return None
-    part = fields.section(SPATIALIZER)
-    return SpatializerPart(
-        view=part.text("view"),
-        ratio=part.integer("ratio", minimum=1, maximum=64),
-        edges=part.ascending("edges"),
-        window=part.number("window", above=0.0, maximum=10.0),
-        sources=part.integer("sources", minimum=1, maximum=16),
-        length=part.integer("length", minimum=1, maximum=1 << 16),
-    )
 
 
 def _graphs(fields: Fields, source: str) -> dict[str, str]:

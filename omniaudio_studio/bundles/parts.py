@@ -78,6 +78,25 @@ class Sampler:
 
 
 @dataclass(frozen=True)
+class ReflowPart:
+    """A second flow transformer, told the guidance scale, for few steps of one evaluation each.
+
+    Attributes
+    ----------
+    graph
+        Key of its graph, whose inputs are those of the DiT and `guidance` [B].
+    steps
+        How many it takes by default.
+    cfg
+        Least and largest guidance scale that it knows.
+    """
+
+    graph: str
+    steps: int
+    cfg: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class Guidance:
     """DiT inputs that the unconditional branch replaces by zeros; ``rescale`` is phi in [0, 1]."""
 

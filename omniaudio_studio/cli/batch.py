@@ -46,6 +46,7 @@ def batch(
     seed: options.Seed = None,
     cfg: options.Cfg = None,
     steps: options.Steps = None,
+    sampler: options.Sampler = None,
     start: options.Start = None,
     duration: options.Duration = None,
     shots: Annotated[
@@ -86,6 +87,7 @@ def batch(
         seed=seed,
         cfg=cfg,
         steps=steps,
+        sampler=sampler,
         start=start,
         duration=duration,
         projection=projection,

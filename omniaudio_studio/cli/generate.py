@@ -39,6 +39,7 @@ def generate(
     seed: options.Seed = None,
     cfg: options.Cfg = None,
     steps: options.Steps = None,
+    sampler: options.Sampler = None,
     start: options.Start = None,
     duration: options.Duration = None,
     shots: Annotated[
@@ -91,6 +92,7 @@ def generate(
         seed=seed,
         cfg=cfg,
         steps=steps,
+        sampler=sampler,
         start=start,
         duration=duration,
         projection=projection,

@@ -23,6 +23,12 @@ Bundle = Annotated[
 Seed = Annotated[int | None, typer.Option(help="Noise seed, 0 to 2^64 - 1.")]
 Cfg = Annotated[float | None, typer.Option(help="Guidance scale, 0 to 100.")]
 Steps = Annotated[int | None, typer.Option(help="Sampler steps, 1 to 1000.")]
+Sampler = Annotated[
+    str | None,
+    typer.Option(
+        help="euler, or reflow: few steps and as many evaluations, with bundles trained for it."
+    ),
+]
 Start = Annotated[float | None, typer.Option(help="Seconds into the clip.")]
 Duration = Annotated[float | None, typer.Option(help="Seconds to generate.")]
 Projection = Annotated[

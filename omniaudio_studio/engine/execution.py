@@ -222,7 +222,8 @@ class Execution:
         around: Sequence[Stretch],
     ) -> Array:
         """Latents (C, T) of one window."""
-        dit = self._graphs.get("dit", self._cancel)
+        key = self._manifest.dit_of(self._plan.sampler)
+        dit = self._graphs.get(key, self._cancel)
         channels = self._manifest.latent.channels
         noise = initial_noise(take.seed, shot.first_frame + window.start, window.length, channels)
         stretches = list(around)
@@ -235,23 +236,28 @@ class Execution:
         if all(name in dit.inputs for name in CONTEXT):
             inputs.update(context_inputs(known))
         drop, rescale = self._manifest.guidance.drop, self._manifest.guidance.rescale
-        stepper = self._graphs.stepper(self._cancel)
+        cfg = shot.cfg
+        if self._plan.sampler == "reflow":
+            # The model is told the scale: there is one branch, which is guided already.
+            inputs["guidance"] = np.array([cfg], np.float32)
+            drop, cfg, rescale = (), 1.0, 0.0
+        stepper = self._graphs.stepper(key, self._cancel)
         # Where a guidance scale is beyond all use, that is told once, at the end.
         with np.errstate(over="ignore", invalid="ignore"):
             if stepper is not None:
                 x = stepper.sample(
-                    branches(inputs, drop, shot.cfg, rescale),
+                    branches(inputs, drop, cfg, rescale),
                     noise,
                     known,
                     self._schedule,
-                    shot.cfg,
+                    cfg,
                     rescale,
                     cancel=self._cancel,
                     callback=lambda step: self._meter.advance("sampling"),
                 )
             else:
                 x = euler(
-                    guided(self._velocity(dit), inputs, drop, shot.cfg, rescale),
+                    guided(self._velocity(dit), inputs, drop, cfg, rescale),
                     noise[None],
                     self._schedule,
                     before_step=clamp(known, noise),

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omniaudio_studio.bundles.bundle import Bundle
-from omniaudio_studio.bundles.manifest import GRAPHS
 from omniaudio_studio.engine.cancel import CancelToken
 from omniaudio_studio.engine.devices import ProviderChoice, choose_provider
 from omniaudio_studio.engine.encoding import Surroundings, encode
@@ -107,8 +106,10 @@ class Generator:
         """Samples that each take will have."""
         return self.plan(info, settings).samples
 
-    def load(self, cancel: CancelToken | None = None, *, vision: bool = True) -> None:
-        """Load the graphs that are not loaded yet; without ``vision`` all but those that look.
+    def load(
+        self, cancel: CancelToken | None = None, *, vision: bool = True, sampler: str = "euler"
+    ) -> None:
+        """Load a sampler's graphs that are not loaded; without ``vision`` all but those that look.
 
         Raises
         ------
@@ -116,7 +117,8 @@ class Generator:
             If a graph cannot be loaded, or lacks an input or output of the contract.
         """
         manifest = self.bundle.manifest
-        for key in (*(manifest.vision_graphs if vision else ()), *GRAPHS):
+        needed = ("conditioner", manifest.dit_of(sampler), "vae_decoder")
+        for key in (*(manifest.vision_graphs if vision else ()), *needed):
             self.graphs.get(key, cancel)
 
     def encode(self, foa: Array, cancel: CancelToken | None = None) -> Array:
@@ -199,10 +201,10 @@ class Generator:
             progress,
         )
         meter.start()
-        low_memory = settings.low_memory or self.graphs.too_large()
+        low_memory = settings.low_memory or self.graphs.too_large(plan.sampler)
         self.graphs.one_at_a_time = low_memory
         if not low_memory:
-            self.load(cancel, vision=False)
+            self.load(cancel, vision=False, sampler=plan.sampler)
         warnings: list[str] = []
         run = Execution(self.graphs, self.bundle, plan, meter, cancel, around)
         takes = [Take(index, Joiner(sink), run.decoder()) for index, sink in enumerate(sinks)]

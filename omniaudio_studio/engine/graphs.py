@@ -13,6 +13,7 @@ from omniaudio_studio.engine.memory import free_bytes
 from omniaudio_studio.engine.sessions import Session
 from omniaudio_studio.engine.stepping import Stepper
 from omniaudio_studio.errors import BundleError
+from omniaudio_studio.jobs.request import SAMPLERS
 
 Ports = tuple[Sequence[str], Sequence[str]]
 
@@ -57,7 +58,7 @@ class Graphs:
         self._bundle = bundle
         self._choice = choice
         self._sessions: dict[str, Session] = {}
-        self._stepper: Stepper | None = None
+        self._steppers: dict[str, Stepper] = {}
         self._loading = Lock()
         self.one_at_a_time = False
 
@@ -81,7 +82,7 @@ class Graphs:
                 self.close()
             if key not in self._sessions:
                 path = self._bundle.graph(key)
-                record = key == "dit" and self._choice.device in STEPPING
+                record = key in self._dits and self._choice.device in STEPPING
                 if key == "vae_decoder":
                     session = load_decoder(path, self._choice, cancel)
                 else:
@@ -90,14 +91,19 @@ class Graphs:
                 self._sessions[key] = session
             return self._sessions[key]
 
-    def stepper(self, cancel: CancelToken | None = None) -> Stepper | None:
-        """The DiT bound to its device's memory, where that is of use; else None."""
-        dit = self.get("dit", cancel)
+    @property
+    def _dits(self) -> set[str]:
+        """Keys of the bundle's flow transformers, one for each sampler."""
+        return {self._bundle.manifest.dit_of(sampler) for sampler in SAMPLERS}
+
+    def stepper(self, key: str, cancel: CancelToken | None = None) -> Stepper | None:
+        """A DiT bound to its device's memory, where that is of use; else None."""
+        dit = self.get(key, cancel)
         if self._choice.device not in STEPPING or not dit.floats:
             return None
-        if self._stepper is None:
-            self._stepper = Stepper(dit, self._choice, cancel)
-        return self._stepper
+        if key not in self._steppers:
+            self._steppers[key] = Stepper(dit, self._choice, cancel)
+        return self._steppers[key]
 
     @property
     def loaded(self) -> tuple[str, ...]:
@@ -106,11 +112,11 @@ class Graphs:
 
     def close(self) -> None:
         """Free all graphs."""
-        self._stepper = None
+        self._steppers.clear()
         self._sessions.clear()
 
-    def too_large(self) -> bool:
-        """Whether the device lacks room for the graphs that a generation needs, all at once.
+    def too_large(self, sampler: str = "euler") -> bool:
+        """Whether the device lacks room for the graphs that a sampler needs, all at once.
 
         Never where the device does not say how much is free. All of them once loaded have room;
         one that was loaded alone is freed before it asks.
@@ -120,15 +126,16 @@ class Graphs:
         if self._sessions:
             return False
         free = free_bytes(self._choice.device)
-        return free is not None and free < self.needed_bytes() + ROOM_BYTES
+        return free is not None and free < self.needed_bytes(sampler) + ROOM_BYTES
 
-    def needed_bytes(self) -> int:
-        """Sizes of the files of every graph that a generation runs."""
-        files = self._bundle.manifest.files_of(*self._ports())
+    def needed_bytes(self, sampler: str = "euler") -> int:
+        """Sizes of the files of every graph that a generation runs with a sampler."""
+        manifest = self._bundle.manifest
+        files = manifest.files_of(*self._ports(manifest.dit_of(sampler)))
         return sum(entry.bytes for entry in files.values())
 
-    def _ports(self) -> dict[str, Ports]:
-        """Inputs and outputs that the contract asks of each graph of a generation."""
+    def _ports(self, dit: str) -> dict[str, Ports]:
+        """Inputs and outputs that the contract asks of each graph of a generation with ``dit``."""
         manifest = self._bundle.manifest
         ports: dict[str, Ports] = {
             view.graph: (["frames"], ["features"])
@@ -136,15 +143,17 @@ class Graphs:
             if view.graph is not None
         }
         ports["conditioner"] = ([view.name for view in manifest.views], ["local", "global_"])
-        ports["dit"] = (["x", "t", "local", "global_"], ["v"])
+        told = [] if dit == "dit" else ["guidance"]
+        ports[dit] = (["x", "t", "local", "global_", *told], ["v"])
         ports["vae_decoder"] = (["z"], ["audio"])
         return ports
 
     def _check(self, key: str, session: Session) -> None:
-        ports = {**self._ports(), "vae_encoder": (["audio"], ["mean"])}
+        dit = key if key in self._dits else "dit"
+        ports = {**self._ports(dit), "vae_encoder": (["audio"], ["mean"])}
         if key in ports:
             session.require(*ports[key])
-        if key == "dit":
+        if key in self._dits:
             self._check_dit(session)
 
     def _check_dit(self, dit: Session) -> None:

@@ -14,7 +14,7 @@ from omniaudio_studio.bundles.manifest import Manifest
 from omniaudio_studio.engine.features import window_times
 from omniaudio_studio.engine.windows import Window, plan_windows
 from omniaudio_studio.errors import OptionError
-from omniaudio_studio.jobs.request import MAX_SEED
+from omniaudio_studio.jobs.request import MAX_SEED, SAMPLERS
 
 if TYPE_CHECKING:
     from omniaudio_studio.jobs.request import GenerateRequest, Segment
@@ -35,8 +35,8 @@ class GenerationSettings:
         Range of the clip, seconds; None for the rest of it.
     segments
         Shots by ascending start, in seconds of the clip.
-    cfg, seed, steps
-        Guidance scale, noise seed, sampler steps.
+    cfg, seed, steps, sampler
+        Guidance scale, noise seed, sampler steps, "euler" or "reflow".
     takes
         Number of results; take k (from 0) adds k to every seed.
     feature_rate
@@ -55,6 +55,7 @@ class GenerationSettings:
     cfg: float | None = None
     seed: int = 0
     steps: int | None = None
+    sampler: str = "euler"
     takes: int = 1
     feature_rate: float | None = None
     fronts: tuple[tuple[float, float], ...] = ()
@@ -70,6 +71,7 @@ class GenerationSettings:
             cfg=request.cfg,
             seed=request.seed,
             steps=request.steps,
+            sampler=request.sampler,
             takes=request.takes,
             feature_rate=request.feature_rate,
             low_memory=request.low_memory,
@@ -90,6 +92,10 @@ class GenerationSettings:
             raise OptionError(f"seed must be from 0 to 2^64 - 1, found {self.seed}")
         if self.steps is not None and self.steps < 1:
             raise OptionError(f"steps must be at least 1, found {self.steps}")
+        if self.sampler not in SAMPLERS:
+            raise OptionError(
+                f"sampler must be one of {', '.join(SAMPLERS)}, found {self.sampler!r}"
+            )
         if self.takes < 1:
             raise OptionError(f"takes must be at least 1, found {self.takes}")
         for second, front in self.fronts:
@@ -159,8 +165,8 @@ class Plan:
         Length at the bundle's rate.
     feature_rate
         Frames that are looked at, hertz.
-    steps, takes
-        Sampler steps, number of results.
+    steps, sampler, takes
+        Sampler steps, "euler" or "reflow", number of results.
     shots
         In order; their samples add up to the whole.
     """
@@ -169,6 +175,7 @@ class Plan:
     samples: int
     feature_rate: float
     steps: int
+    sampler: str
     takes: int
     shots: tuple[Shot, ...]
 
@@ -226,7 +233,8 @@ def plan_generation(info: ClipInfo, settings: GenerationSettings, manifest: Mani
     Raises
     ------
     OptionError
-        If a setting is out of range, or the range or a shot is outside the clip.
+        If a setting is out of range, the range or a shot is outside the clip, or the bundle lacks
+        the sampler.
     """
     settings.validate()
     rate = manifest.sample_rate
@@ -265,14 +273,33 @@ def plan_generation(info: ClipInfo, settings: GenerationSettings, manifest: Mani
                 front=settings.front_at(start),
             )
         )
+    if settings.sampler == "reflow":
+        _check_reflow(manifest, shots)
     return Plan(
         start=settings.start,
         samples=samples,
         feature_rate=feature_rate,
-        steps=settings.steps or manifest.sampler.steps,
+        steps=settings.steps or manifest.steps_of(settings.sampler),
+        sampler=settings.sampler,
         takes=settings.takes,
         shots=tuple(shots),
     )
+
+
+def _check_reflow(manifest: Manifest, shots: Sequence[Shot]) -> None:
+    """Refuse what the bundle was not trained for."""
+    if manifest.reflow is None:
+        raise OptionError(
+            f"the bundle {manifest.name!r} has no sampler reflow: choose euler, or a bundle that "
+            "was trained for few steps"
+        )
+    least, largest = manifest.reflow.cfg
+    for shot in shots:
+        if not least <= shot.cfg <= largest:
+            raise OptionError(
+                f"the sampler reflow of {manifest.name!r} knows a cfg from {least:g} to "
+                f"{largest:g}, found {shot.cfg:g}: choose one of those, or the sampler euler"
+            )
 
 
 def _cuts(

@@ -67,7 +67,9 @@ def kind_of(request: QueuedRequest) -> str:
         request.takes,
         request.feature_rate,
         # Without guidance the network runs once per step in place of twice.
-        "plain" if request.cfg in (0.0, 1.0) else "guided",
+        request.sampler
+        if request.sampler != "euler"
+        else ("plain" if request.cfg in (0.0, 1.0) else "guided"),
         request.device,
     )
     return "|".join("" if part is None else str(part) for part in parts)

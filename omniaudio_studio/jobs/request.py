@@ -36,7 +36,7 @@ SCHEMA_VERSION = 1
 
 PROJECTIONS = ("auto", "equirectangular", "eac", "cubemap", "dual-fisheye", "flat")
 STEREO_LAYOUTS = ("auto", "mono", "top-bottom", "left-right")
-SAMPLERS = ("euler",)
+SAMPLERS = ("euler", "reflow")
 DEVICES = ("auto", "cpu", "cuda", "directml", "coreml")
 SUBTYPES = ("float32", "pcm24")
 DELIVERABLES = ("wav", "binaural", "overlay", "plot")
@@ -155,7 +155,9 @@ class GenerateRequest(JsonRequest):
     bundle
         Name or path of the model bundle.
     cfg, seed, steps, sampler
-        Guidance scale (0 to 100), noise seed (0 to 2^64 - 1), sampler steps (1 to 1000), "euler".
+        Guidance scale (0 to 100), noise seed (0 to 2^64 - 1), sampler steps (1 to 1000), "euler" or
+        "reflow" (few steps, for bundles that were trained for it, with the guidance that they
+        know).
     takes
         Number of results; take k (from 0) uses ``seed + k``, and so do the segments' own seeds.
     base_take, base_range

@@ -110,7 +110,7 @@ def describe(
             "projection": info.projection,
             "stereo": info.stereo,
             "cfg": manifest.sampler.cfg if request.cfg is None else request.cfg,
-            "steps": request.steps or manifest.sampler.steps,
+            "steps": request.steps or manifest.steps_of(request.sampler),
             "feature_rate": request.feature_rate or manifest.features.rate,
             "duration": result.duration,
             # Second of the clip and degrees; by a found front's whole degrees it is found again.

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from omniaudio_studio.bundles.manifest import Manifest, load_manifest, write_manifest
-from omniaudio_studio.bundles.parts import SpatializerPart
+from omniaudio_studio.bundles.parts import ReflowPart, SpatializerPart
 from omniaudio_studio.errors import BundleError, MissingFileError
 from tests.support.tiny_bundle import make_tiny_bundle
 
@@ -206,6 +206,44 @@ def test_a_spatializer_is_a_graph_and_a_section(data: dict[str, Any]) -> None:
         Manifest.from_dict(without)
     with pytest.raises(BundleError, match=r"spatializer: expected an object, for the graph"):
         Manifest.from_dict({**data, "spatializer": None})
+
+
+def with_reflow(data: dict[str, Any]) -> dict[str, Any]:
+    """The tiny bundle's data with a section and a graph for few steps."""
+    data["graphs"]["dit_few"] = "dit_few.onnx"
+    data["files"]["dit_few.onnx"] = {"sha256": "0" * 64, "bytes": 1}
+    data["reflow"] = {"graph": "dit_few", "steps": 6, "cfg": [1.0, 9.0]}
+    return data
+
+
+def test_few_steps_are_read_and_written(data: dict[str, Any]) -> None:
+    plain = Manifest.from_dict(data)
+    assert plain.reflow is None and "reflow" not in data
+    assert [plain.dit_of(s) for s in ("euler", "reflow")] == ["dit", "dit"]
+    manifest = Manifest.from_dict(with_reflow(data))
+    assert manifest.reflow == ReflowPart("dit_few", 6, (1.0, 9.0))
+    assert [manifest.dit_of(s) for s in ("euler", "reflow")] == ["dit", "dit_few"]
+    assert [manifest.steps_of(s) for s in ("euler", "reflow")] == [4, 6]
+    assert Manifest.from_dict(json.loads(manifest.to_json())) == manifest
+    assert manifest.to_dict() == data
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("graph", "dit_less", "graphs.dit_less: expected the name of an ONNX file, found nothing"),
+        ("graph", None, "reflow.graph: expected a text, found nothing"),
+        ("steps", 0, "reflow.steps: expected a whole number from 1 to 1000, found 0"),
+        ("cfg", [1, 2, 3], "reflow.cfg: expected two numbers, the least and the largest"),
+        ("cfg", [9, 1], "reflow.cfg: expected two or more ascending finite numbers from 0"),
+        ("cfg", [3, 9], "reflow.cfg: expected a range that sampler.cfg (2) is in"),
+    ],
+)
+def test_wrong_few_steps_are_named(data: dict[str, Any], field: str, value: Any, said: str) -> None:
+    with_reflow(data)["reflow"][field] = value
+    with pytest.raises(BundleError) as caught:
+        Manifest.from_dict(data, "x")
+    assert said in str(caught.value) and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("schema", [0, 2, "1", None, True])

@@ -28,6 +28,7 @@ from omniaudio_studio.jobs.outputs import take_files
 from omniaudio_studio.jobs.request import GenerateRequest, Segment
 from omniaudio_studio.jobs.run import open_generator, run_request, with_shots
 from omniaudio_studio.jobs.sidecar import reproduction
+from tests.support.tiny_bundle import make_tiny_bundle
 
 
 def names(folder: Path) -> set[str]:
@@ -122,6 +123,23 @@ def test_the_sidecar_reproduces_the_sound_bit_for_bit(
         result = run_request(expected.request, expected=expected)
         assert again.read_bytes() == files.wav.read_bytes()
         assert result.warnings == ()
+
+
+def test_few_steps_are_told_of_and_reproduced(request_: GenerateRequest, tmp_path: Path) -> None:
+    bundle = str(make_tiny_bundle(tmp_path / "few", few=True))
+    segments = (Segment(0.0, cfg=1.5), Segment(1.0, seed=9))
+    request = replace(request_, bundle=bundle, sampler="reflow", segments=segments)
+    run_request(request)
+    sidecar = request.output.with_suffix(".json")
+    data = json.loads(sidecar.read_text())
+    assert (data["request"]["sampler"], data["request"]["steps"]) == ("reflow", None)
+    assert (data["resolved"]["steps"], data["resolved"]["cfg"]) == (3, 2.0)
+    again = tmp_path / "again.wav"
+    expected = reproduction(sidecar, output=again, overwrite=True)
+    assert run_request(expected.request, expected=expected).warnings == ()
+    assert again.read_bytes() == request.output.read_bytes()
+    with pytest.raises(OptionError, match="the bundle 'tiny' has no sampler reflow"):
+        run_request(replace(request_, sampler="reflow", overwrite=True))
 
 
 def test_a_take_for_headphones_is_its_binaural_rendering(

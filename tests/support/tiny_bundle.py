@@ -37,8 +37,9 @@ def make_tiny_bundle(folder: str | Path, **overrides: Any) -> Path:
         True), ``hops`` (the decoder's two strides, default (64, 60)), ``channels`` (latent width,
         default 8), ``stationary`` (the velocity leads to a stationary random field: for levels at
         seams), ``faithful`` (the encoder gives back the decoder's latents: what is encoded and
-        decoded again is the same sound); every other name replaces the manifest's field of that
-        name, e.g. ``name="other"``, ``window={"length": 24, "overlap": 4}``,
+        decoded again is the same sound), ``few`` (a graph for the sampler reflow, which gives the
+        velocity that guidance makes of the DiT's two); every other name replaces the manifest's
+        field of that name, e.g. ``name="other"``, ``window={"length": 24, "overlap": 4}``,
         ``sample_rate=44100``. The latent rate follows.
     """
     folder = Path(folder)
@@ -49,10 +50,15 @@ def make_tiny_bundle(folder: str | Path, **overrides: Any) -> Path:
     channels = overrides.pop("channels", 8)
     stationary = overrides.pop("stationary", False)
     faithful = overrides.pop("faithful", False)
+    few = overrides.pop("few", False)
     hop = int(hops[0] * hops[1])
     sample_rate = overrides.get("sample_rate", 48000)
 
     _save(folder / "vision.onnx", _vision(rng))
+    if few:
+        same = np.random.default_rng()
+        same.bit_generator.state = rng.bit_generator.state
+        _save(folder / "dit_few.onnx", _dit(same, channels, context, stationary, told=True))
     _save(folder / "dit.onnx", _dit(rng, channels, context, stationary))
     decoder, encoder = _decoder(rng, channels, hops), _encoder(rng, channels, hops)
     if faithful:
@@ -96,6 +102,9 @@ def make_tiny_bundle(folder: str | Path, **overrides: Any) -> Path:
             for name in ("vision", "conditioner", "dit", "vae_decoder", "vae_encoder")
         },
     }
+    if few:
+        manifest["graphs"]["dit_few"] = "dit_few.onnx"
+        manifest["reflow"] = {"graph": "dit_few", "steps": 3, "cfg": [1, 9]}
     manifest.update(overrides)
     names = [view["name"] for view in manifest["views"]]
     _save(folder / "conditioner.onnx", _conditioner(rng, names))
@@ -185,11 +194,16 @@ def _conditioner(rng: np.random.Generator, views: list[str]) -> onnx.ModelProto:
 
 
 def _dit(
-    rng: np.random.Generator, channels: int, context: bool, stationary: bool
+    rng: np.random.Generator,
+    channels: int,
+    context: bool,
+    stationary: bool,
+    told: bool = False,
 ) -> onnx.ModelProto:
     """x [B, C, T], t [B], local [B, T, d], global_ [B, g] (context) -> v [B, C, T].
 
     ``stationary``: v = x / 2 - small terms, so that the field keeps the noise's own statistics.
+    ``told``: an input `guidance` [B] multiplies what `local` adds, as guidance that drops it does.
     """
     g = Graph()
     kernel = np.zeros((channels, channels, 3))
@@ -200,6 +214,9 @@ def _dit(
     strength = 0.05 if stationary else 0.8
     local = g.add("MatMul", "local", g.weight(_normal(rng, (LOCAL, channels), LOCAL) * strength))
     local = g.add("Transpose", local, perm=[0, 2, 1])
+    if told:
+        scale = g.add("Unsqueeze", "guidance", g.weight([1, 2], np.int64))
+        local = g.add("Mul", local, scale)
     spread = g.add(
         "MatMul", "global_", g.weight(_normal(rng, (GLOBAL, channels), GLOBAL) * strength / 2)
     )
@@ -213,6 +230,8 @@ def _dit(
         "local": ["B", "T", LOCAL],
         "global_": ["B", GLOBAL],
     }
+    if told:
+        inputs["guidance"] = ["B"]
     if context:
         inputs["context"] = ["B", channels, "T"]
         inputs["context_mask"] = ["B", 1, "T"]
