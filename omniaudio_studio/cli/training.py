@@ -115,7 +115,8 @@ def train(
     from omniaudio_studio.training.loop import Pace
     from omniaudio_studio.training.machine import Machine
     from omniaudio_studio.training.presets import load_preset
-    from omniaudio_studio.training.train import Material, stages_of, train_stage
+    from omniaudio_studio.training.run_stages import Material
+    from omniaudio_studio.training.train import stages_of, train_stage
 
     if bundle is not None and "spatializer" not in stages:
         raise OptionError(
@@ -216,8 +217,20 @@ def export(
         typer.Option("--demonstration/--no-demonstration", help="Is it a demonstration? Else yes."),
     ] = None,
     half: Annotated[
-        bool, typer.Option("--half/--full", help="Store weights in 16 or in 32 bits.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--half/--full",
+            help="Weights in 16 or in 32 bits. Else 16, but 32 for the paper's networks, whose "
+            "arithmetic follows.",
+        ),
+    ] = None,
+    vision: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Of a paper's preset: the vision tower that clips were encoded with.",
+        ),
+    ] = None,
     replaced: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Replace a default, as cfg=2.5."),
@@ -236,6 +249,7 @@ def export(
             "--commercial": commercial,
             "--demonstration": demonstration,
             "--set": replaced or None,
+            "--vision": vision,
         }
         told = [option for option, value in kept.items() if value is not None]
         if told:
@@ -246,7 +260,13 @@ def export(
         from omniaudio_studio.training.train import export_onto
 
         manifest, checks = export_onto(
-            run, out, _folder_of(onto), data=data or [], command=command, half=half, say=note
+            run,
+            out,
+            _folder_of(onto),
+            data=data or [],
+            command=command,
+            half=half is not False,
+            say=note,
         )
     else:
         if not licence:
@@ -271,6 +291,7 @@ def export(
             command=command,
             demonstration=demonstration is not False,
             half=half,
+            vision=vision,
             overrides=replaced or [],
             say=note,
         )

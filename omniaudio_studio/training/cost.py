@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -124,7 +125,7 @@ def step_cost(task: Task, setup: StageSetup, *, accumulate: int = 1, devices: in
         kind = _AUTOCAST.get(setup.precision)
         with counter, live:
             batch = {
-                name: torch.empty((at_once, *value.shape), dtype=torch.as_tensor(value).dtype)
+                name: torch.empty((at_once, *value.shape), dtype=_kind(value))
                 for name, value in row.items()
             }
             with torch.autocast("cpu", kind or torch.bfloat16, enabled=kind is not None):
@@ -167,6 +168,10 @@ _UNCOUNTED = {
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
 }
+
+
+def _kind(array: NDArray[Any]) -> torch.dtype:
+    return torch.from_numpy(np.empty(0, array.dtype)).dtype
 
 
 class _Live(TorchDispatchMode):

@@ -26,11 +26,13 @@ from omniaudio_studio.training.machine import Machine
 from omniaudio_studio.training.memory import keep_freed_memory
 from omniaudio_studio.training.networks.vae import SpectralVAE
 from omniaudio_studio.training.onto import add_spatializer
+from omniaudio_studio.training.paper import Paper, load_paper_flow
 from omniaudio_studio.training.presets import Preset, load_preset
 from omniaudio_studio.training.run_stages import Material, Stages
 from omniaudio_studio.training.scenes import open_scene_set
 from omniaudio_studio.training.spatial_note import read_note
 from omniaudio_studio.training.stages.flow import Flow, load_flow
+from omniaudio_studio.training.stages.oobleck import load_oobleck
 from omniaudio_studio.training.stages.spatializer import load_spatializer
 from omniaudio_studio.training.stages.vae import load_vae
 from omniaudio_studio.training.stages.vision import Sight, load_sight
@@ -211,11 +213,21 @@ def export_run(
     data: Sequence[str] = (),
     command: str = "",
     demonstration: bool = True,
-    half: bool = True,
+    half: bool | None = None,
+    vision: Path | None = None,
     overrides: Sequence[str] = (),
     say: Callable[[str], None] = lambda _: None,
 ) -> tuple[Manifest, list[GraphCheck]]:
     """Write the bundle of a finished run into the folder ``out``.
+
+    Parameters
+    ----------
+    half
+        Weights in 16 bits (of the paper's networks: arithmetic, too). By default the starter's
+        are, and the paper's are not.
+    vision
+        Folder of the vision tower that the clips of a paper's run were encoded with; without it the
+        bundle takes given features.
 
     Raises
     ------
@@ -232,6 +244,18 @@ def export_run(
         preset = load_preset(recorded["preset"], [*recorded["overrides"], *overrides])
     except (ValueError, KeyError) as error:
         raise MediaError(f"{noted} cannot be read ({error}); train a stage again") from error
+    description = {
+        "name": name,
+        "title": title,
+        "version": "1",
+        "licence": licence,
+        "demonstration": demonstration,
+        "provenance": {"data": list(data), "command": command},
+    }
+    if preset.paper is not None:
+        return _export_paper(preset, preset.paper, run, out, description, vision, bool(half), say)
+    if vision is not None:
+        raise OptionError("a vision tower belongs to the paper's networks: leave it out")
     vae, sight, flow = load_networks(preset, run)
     checkpoint = run / "spatializer.ckpt"
     spatializing = load_spatializing(run) if checkpoint.exists() else None
@@ -247,16 +271,41 @@ def export_run(
                 f"{checkpoint} was trained before the run's vision was: delete it and "
                 f"{run / 'spatial'}, and train the spatializer again"
             )
-    description = {
-        "name": name,
-        "title": title,
-        "version": "1",
-        "licence": licence,
-        "demonstration": demonstration,
-        "provenance": {"data": list(data), "command": command},
-    }
     return export_bundle(
-        preset, vae, sight, flow, out, description, spatializing, half=half, say=say
+        preset, vae, sight, flow, out, description, spatializing, half=half is not False, say=say
+    )
+
+
+def _export_paper(
+    preset: Preset,
+    paper: Paper,
+    run: Path,
+    out: Path,
+    description: dict[str, Any],
+    vision: Path | None,
+    half: bool,
+    say: Callable[[str], None],
+) -> tuple[Manifest, list[GraphCheck]]:
+    """As `export_run`, of the paper's networks."""
+    from omniaudio_studio.training.export_released import export_released
+    from omniaudio_studio.training.importers.tower import load_tower
+
+    tower = load_tower(vision) if vision is not None else None
+    flow = load_paper_flow(paper, run / "finetune.ckpt")
+    last = "decoder" if preset.decoder.steps > 0 else "vae"
+    vae = load_oobleck(paper.vae.vae, run / f"{last}.ckpt")
+    sampler = {"cfg": preset.cfg, "steps": preset.sample_steps, "schedule": "linear"}
+    return export_released(
+        flow.dit,
+        flow.conditioner,
+        vae,
+        tower,
+        out,
+        description | {"sampler": sampler},
+        sample_rate=paper.vae.sample_rate,
+        window=preset.window,
+        precision="fp16" if half else "fp32",
+        say=say,
     )
 
 

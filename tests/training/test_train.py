@@ -11,19 +11,24 @@ import pytest
 import soundfile as sf
 import torch
 
+from omniaudio_studio.bundles.bundle import load_bundle
 from omniaudio_studio.datasets.procedural import SOUND_CLASSES
+from omniaudio_studio.engine.decoding import decode_all
+from omniaudio_studio.engine.devices import choose_provider
+from omniaudio_studio.engine.sessions import Session
 from omniaudio_studio.errors import BundleError, MediaError, MissingFileError, OptionError
 from omniaudio_studio.training.checkpoint import load_checkpoint
 from omniaudio_studio.training.presets import load_preset
+from omniaudio_studio.training.run_stages import run_vision
 from omniaudio_studio.training.scenes import open_scene_set
 from omniaudio_studio.training.spatial_note import note_of
 from omniaudio_studio.training.spatial_set import open_spatial_set
+from omniaudio_studio.training.stages.oobleck import load_oobleck
 from omniaudio_studio.training.train import (
     Material,
     export_run,
     load_networks,
     load_spatializing,
-    run_vision,
     train_stage,
 )
 from tests.training.conftest import LICENCE, DebugRun
@@ -281,6 +286,20 @@ def test_the_papers_stages_run_from_sounds_and_encoded_clips(tmp_path: Path) -> 
     )
     assert torch.equal(before["known.weight"], after["known.weight"])
     assert not torch.equal(before["dit.project_in.weight"], after["dit.project_in.weight"])
+    # A bundle for features that are given: the decoder is that of the second phase.
+    exported(run, tmp_path / "bundle")
+    bundle = load_bundle(tmp_path / "bundle")
+    assert bundle.manifest.latent.hop == 64 and bundle.manifest.sampler.cfg == 5.0
+    vae = load_oobleck(load_preset("debug-paper").paper.vae.vae, run / "decoder.ckpt")  # type: ignore[union-attr]
+    latents = rng.standard_normal((1, 8, 30)).astype(np.float32)
+    expected = vae.decoder(torch.from_numpy(latents)).detach().numpy()[0]
+    session = Session(bundle.graph("vae_decoder"), choose_provider("cpu"))
+    manifest = bundle.manifest
+    decoded = decode_all(
+        session, latents[0], 64, manifest.decoder.context, manifest.decoder.chunk,
+        manifest.channel_order,
+    )  # fmt: skip
+    np.testing.assert_allclose(decoded, expected, atol=1e-4 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize(
