@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from omniaudio_studio.datasets.conditioning import RATE
 from omniaudio_studio.datasets.envelope import arrange
@@ -40,7 +41,8 @@ PAUSING = 0.4  # of the sounds are followed by up to two seconds of silence
 NOISY = 0.6
 REFLECTED = 0.5
 SPEED = 0.12  # largest change of speed, and so of pitch
-TIMBRE_DB = 8.0  # largest gain or loss of an octave or so
+TIMBRE_DB = 5.0  # largest gain or loss of an octave or so
+BLURRED = 0.5  # of the samples' spectrograms are smoothed, as what autoencoders make is
 MASKED_BANDS, MASKED_FRAMES = 12, 40  # longest mask
 
 
@@ -67,8 +69,8 @@ class TaggerTask(Task):
         self._frames = setup.length
 
     def row(self, plan: Any, rng: np.random.Generator) -> Arrays:
-        """``sound`` float32 (samples,), ``shares`` (classes,), ``bands`` and ``frames``: 0 where
-        the spectrogram is masked."""
+        """``sound`` float32 (samples,), ``shares`` (classes,), ``blur`` (), 0..1, and ``bands`` and
+        ``frames``: 0 where the spectrogram is masked."""
         config = self.network.config
         samples = self._frames * config.frame
         shares = np.zeros(config.classes, np.float32)
@@ -83,6 +85,7 @@ class TaggerTask(Task):
         return {
             "sound": disturbed(sound, rng),
             "shares": shares,
+            "blur": np.asarray(rng.uniform(0, 1) if rng.random() < BLURRED else 0, np.float32),
             "bands": _mask(config.bands, MASKED_BANDS, rng),
             "frames": _mask(self._frames, MASKED_FRAMES, rng),
         }
@@ -92,6 +95,8 @@ class TaggerTask(Task):
         network = self.network
         with torch.no_grad():
             levels = network.levels(network.spectrum.fast(batch["sound"]).abs() ** 2)
+            smooth = functional.avg_pool2d(levels, (5, 3), 1, (2, 1), count_include_pad=False)
+            levels = torch.lerp(levels, smooth, batch["blur"][:, None, None])
             levels = levels * batch["frames"][:, :, None] * batch["bands"][:, None, :]
         scores = network.classify(levels)
         loss = tagging_loss(scores, batch["shares"])
@@ -142,7 +147,7 @@ def disturbed(sound: Sound, rng: np.random.Generator) -> Sound:
         noise = rng.standard_normal((spectrum.size, 2)) @ np.array([1, 1j])
         noise *= (np.maximum(frequency, 40) / 1000) ** (rng.uniform(-6, 0) / 6.02)
         level = np.linalg.norm(spectrum) / np.linalg.norm(noise)
-        spectrum = spectrum + noise * level * 10 ** (-rng.uniform(10, 50) / 20)
+        spectrum = spectrum + noise * level * 10 ** (-rng.uniform(15, 50) / 20)
     return np.fft.irfft(spectrum, size)[: sound.size].astype(np.float32)
 
 
