@@ -28,7 +28,7 @@ def commands() -> list[list[str]]:
 def test_a_command_of_the_readme_is_known(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    group = 2 if words[0] in ("models", "scenes", "evaluate") else 1
+    group = 2 if words[0] in ("models", "scenes", "evaluate", "dataset") else 1
     group += words[:2] == ["models", "import"]
     assert run([*words[:group], "--help"]) == 0
     text = capsys.readouterr().out
