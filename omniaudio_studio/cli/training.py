@@ -30,8 +30,8 @@ def train(
         list[str],
         typer.Argument(
             metavar="STAGE...",
-            help="scenes, vae, vision, encode, pretrain, finetune, spatializer, in this order; "
-            "or all.",
+            help="scenes, vae, vision, encode, pretrain, finetune, reflow, spatializer, in this "
+            "order; or all.",
         ),
     ],
     run: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the run.")] = Path("runs/new"),
@@ -69,8 +69,8 @@ def train(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="For pretrain and finetune: clips that omniaudio dataset encode wrote; else the "
-            "run's scenes.",
+            help="For pretrain, finetune and reflow: clips that omniaudio dataset encode wrote; "
+            "else the run's scenes.",
         ),
     ] = None,
     coarse: Annotated[
@@ -125,7 +125,7 @@ def train(
     if clips is not None and not {"spatializer", "all"} & set(stages):
         raise OptionError("--clips is for the stage spatializer: name it")
     for given, option, for_stages in (
-        (data, "--data", ("pretrain", "finetune")),
+        (data, "--data", ("pretrain", "finetune", "reflow")),
         (coarse, "--coarse", ("pretrain",)),
         (stereo, "--stereo", ("vae",)),
     ):
@@ -168,7 +168,7 @@ def train(
                     material=material,
                     bundle=folder if stage == "spatializer" else None,
                     clips=clips if stage == "spatializer" else None,
-                    data=data if stage in ("pretrain", "finetune") else None,
+                    data=data if stage in ("pretrain", "finetune", "reflow") else None,
                     coarse=coarse if stage == "pretrain" else None,
                     stereo=stereo if stage == "vae" else None,
                     price=names_of(price) or (),

@@ -7,7 +7,7 @@ import datetime
 import logging
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,11 @@ from omniaudio_studio.errors import BundleError
 from omniaudio_studio.training.networks.conditioner import Conditioner
 from omniaudio_studio.training.networks.spatializer import Spatializer
 from omniaudio_studio.training.networks.vae import SpectralVAE
+from omniaudio_studio.training.pairs import SCALES
 from omniaudio_studio.training.presets import Preset
 from omniaudio_studio.training.spatial_note import SpatializerNote
 from omniaudio_studio.training.stages.flow import Flow
+from omniaudio_studio.training.stages.reflow import FEW, section
 from omniaudio_studio.training.stages.vision import Sight
 from omniaudio_studio.training.views import EQUIRECT, FRONT
 
@@ -291,6 +293,18 @@ def _parts(preset: Preset, vae: SpectralVAE, sight: Sight, flow: Flow) -> list[G
     ]
 
 
+def few_part(dit: GraphPart, module: nn.Module) -> GraphPart:
+    """The graph for few steps: the inputs of ``dit`` and `guidance`, a scale for each row."""
+    rows = len(dit.example["t"])
+    return replace(
+        dit,
+        name=FEW,
+        module=module,
+        example={**dit.example, "guidance": torch.linspace(*SCALES, rows)},
+        axes={**dit.axes, "guidance": {0: "B"}},
+    )
+
+
 def spatializer_part(network: Spatializer) -> GraphPart:
     """The graph that places recordings, with random inputs; S picture frames, ratio S of sound."""
     config, frames = network.config, 9
@@ -357,6 +371,7 @@ def export_bundle(
     out: Path,
     description: dict[str, Any],
     spatializing: Spatializing | None = None,
+    few: Flow | None = None,
     *,
     half: bool = True,
     say: Callable[[str], None] = lambda _: None,
@@ -369,6 +384,8 @@ def export_bundle(
         Manifest fields that no network knows: name, title, licence, provenance, ...
     spatializing
         Adds the graph `spatializer` and the manifest's section about it.
+    few
+        What the stage `reflow` made of the flow: adds its graph and the section about it.
     half
         Store weights in 16 bits.
 
@@ -382,6 +399,10 @@ def export_bundle(
     if spatializing is not None:
         parts.append(spatializer_part(spatializing.network))
         description = {**description, "spatializer": spatializing.note.section()}
+    if few is not None:
+        dit = next(part for part in parts if part.name == "dit")
+        parts.append(few_part(dit, few.dit))
+        description = {**description, "reflow": section()}
     checks = []
     for part in parts:
         checks += write_graph(part, out / f"{part.name}.onnx", half=half, say=say)

@@ -28,6 +28,7 @@ def export_released(
     *,
     sample_rate: int,
     window: int,
+    few: ReleasedDiT | None = None,
     precision: str = "fp32",
     say: Callable[[str], None] = lambda _: None,
 ) -> tuple[Manifest, list[GraphCheck]]:
@@ -44,6 +45,8 @@ def export_released(
         provenance, ...; ``sampler`` stands above the paper's 24 steps with a guidance of 5.
     window
         Latents that the transformer was trained on.
+    few
+        What the stage `reflow` made of the transformer: adds its graph.
     precision
         One of `importers.convert.PRECISIONS`.
 
@@ -68,13 +71,13 @@ def export_released(
             f"the vision tower gives {tower.config.embedding} numbers for a picture, and the "
             f"conditioner takes {dit.config.features}; take the tower that it was trained with"
         )
-    for module in (dit, conditioner, vae):
+    for module in (dit, conditioner, vae, *([few] if few is not None else [])):
         module.eval().requires_grad_(False)
         recompute(module, False)
     setup = ReleasedSetup(dit.config, vae.config, sample_rate, window * vae.config.hop)
     out.mkdir(parents=True, exist_ok=True)
     return convert(
-        Released(setup, dit, conditioner, vae, 0),
+        Released(setup, dit, conditioner, vae, 0, few),
         tower,
         out,
         description=description,

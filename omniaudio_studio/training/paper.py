@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -32,16 +32,17 @@ class Paper:
 
 
 class PaperFlow(nn.Module):
-    """The paper's transformer and conditioner.
+    """The paper's transformer and conditioner; ``guided`` makes it one that is told the guidance
+    scale.
 
     ``known`` shows pre-training the latents that it is given, added to the stream as the local
     condition is; it has no part in generating and none in a bundle.
     """
 
-    def __init__(self, paper: Paper) -> None:
+    def __init__(self, paper: Paper, *, guided: bool = False) -> None:
         super().__init__()
         self.conditioner = ReleasedConditioner(paper.dit)
-        self.dit = ReleasedDiT(paper.dit)
+        self.dit = ReleasedDiT(replace(paper.dit, guided=guided))
         self.known = nn.Linear(paper.dit.channels + 1, paper.dit.width)
         if paper.recomputing:
             recompute(self)
@@ -59,6 +60,7 @@ class PaperFlow(nn.Module):
         keep: Tensor,
         known: Tensor,
         mask: Tensor,
+        guidance: Tensor | None = None,
     ) -> Tensor:
         """As the starter's (`stages.flow.Flow.velocity`); guidance hides the local condition only,
         and latents are given only where there are no pictures."""
@@ -68,12 +70,12 @@ class PaperFlow(nn.Module):
         else:
             local, global_ = conditions
             local = local * keep[:, None, None]
-        velocity: Tensor = self.dit(x, t, local, global_)
+        velocity: Tensor = self.dit(x, t, local, global_, guidance)
         return velocity
 
 
-def load_paper_flow(paper: Paper, checkpoint: Path) -> PaperFlow:
+def load_paper_flow(paper: Paper, checkpoint: Path, *, guided: bool = False) -> PaperFlow:
     """The averaged weights of a checkpoint."""
-    flow = PaperFlow(paper).eval().requires_grad_(False)
+    flow = PaperFlow(paper, guided=guided).eval().requires_grad_(False)
     load_average(checkpoint, flow)
     return flow

@@ -81,6 +81,10 @@ class Preset:
     coarse: StageSetup = field(default_factory=StageSetup)
     pretrain: StageSetup = field(default_factory=StageSetup)
     finetune: StageSetup = field(default_factory=StageSetup)
+    #: The flow straightened for few steps, on samples of its own; 0 steps leave it out.
+    reflow: StageSetup = field(default_factory=StageSetup)
+    #: How many of its samples.
+    reflow_pairs: int = 4000
     spatializer: StageSetup = field(default_factory=StageSetup)
     #: Latent frames of a generated window, and of the overlap between windows.
     window: int = 64
@@ -121,6 +125,8 @@ def _paper(dit: ReleasedConfig) -> Preset:
         coarse=flow,
         pretrain=flow,
         finetune=flow,
+        reflow=dataclasses.replace(flow, steps=30_000, warmup=500),
+        reflow_pairs=50_000,
         window=215,
         overlap=32,
         guidance_dropout=0.2,
@@ -142,6 +148,7 @@ PRESETS: dict[str, Preset] = {
         coarse=StageSetup(steps=0, batch=24, length=64, rate=1e-3, warmup=200, ema=0.999),
         pretrain=StageSetup(steps=0, batch=24, length=64, rate=1e-3, warmup=200, ema=0.999),
         finetune=StageSetup(steps=3600, batch=24, length=64, rate=1e-3, warmup=200, ema=0.999),
+        reflow=StageSetup(steps=1500, batch=24, length=64, rate=5e-4, warmup=100, ema=0.998),
         spatializer=StageSetup(steps=3000, batch=8, length=32, rate=1e-3, warmup=200, ema=0.998),
     ),
     # Every stage in seconds, for the tests: the code paths of the starter, nothing worth hearing.
@@ -166,6 +173,8 @@ PRESETS: dict[str, Preset] = {
         coarse=StageSetup(steps=2, batch=2, length=16, warmup=1),
         pretrain=StageSetup(steps=3, batch=2, length=16, warmup=1),
         finetune=StageSetup(steps=3, batch=2, length=16, warmup=1),
+        reflow=StageSetup(steps=3, batch=2, length=16, warmup=1),
+        reflow_pairs=5,
         spatializer=StageSetup(steps=3, batch=2, length=8, warmup=1),
         window=16,
         overlap=4,
@@ -190,6 +199,8 @@ PRESETS["debug-paper"] = dataclasses.replace(
     coarse=StageSetup(steps=2, batch=2, warmup=1),
     pretrain=StageSetup(steps=2, batch=2, warmup=1),
     finetune=StageSetup(steps=2, batch=2, warmup=1),
+    reflow=StageSetup(steps=2, batch=2, warmup=1),
+    reflow_pairs=3,
     masking_span=3,
 )
 

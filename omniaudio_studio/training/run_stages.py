@@ -16,12 +16,13 @@ from omniaudio_studio.bundles.paths import sha256_of
 from omniaudio_studio.datasets.library import MaterialLibrary
 from omniaudio_studio.errors import OptionError
 from omniaudio_studio.training.checkpoint import load_average
-from omniaudio_studio.training.data.encode import encode
+from omniaudio_studio.training.data.encode import INDEX, encode
 from omniaudio_studio.training.data.encoders import RunEncoder
 from omniaudio_studio.training.data.scene_source import SceneSource
 from omniaudio_studio.training.export import round_weights
 from omniaudio_studio.training.loop import Pace, Report, run_training
 from omniaudio_studio.training.machine import Machine
+from omniaudio_studio.training.pairs import Pairs
 from omniaudio_studio.training.paper import FEATURES, Paper, PaperFlow
 from omniaudio_studio.training.presets import Preset, StageSetup
 from omniaudio_studio.training.scenes import build_scene_set, open_scene_set
@@ -33,6 +34,7 @@ from omniaudio_studio.training.spatial_vision import PanoramaVision, bundle_visi
 from omniaudio_studio.training.stages.encoded import EncodedClips
 from omniaudio_studio.training.stages.flow import FinetuneTask, Flow, PretrainTask, new_flow
 from omniaudio_studio.training.stages.oobleck import OobleckTask, stereo_beginning
+from omniaudio_studio.training.stages.reflow import ReflowTask, begin_with, write_teacher
 from omniaudio_studio.training.stages.spatializer import SpatializerTask
 from omniaudio_studio.training.stages.vae import VAETask
 from omniaudio_studio.training.stages.vision import VisionTask, load_sight
@@ -141,8 +143,30 @@ class Stages:
         flow = self._new_flow(preset.finetune.seed)
         if preset.pretrain.steps > 0:
             load_average(self.run / "pretrain.ckpt", flow)
-        clips = EncodedClips(self._data, self._channels, FEATURES if preset.paper else ("summary",))
-        return self._train("finetune", FinetuneTask(preset, clips, flow), preset.finetune)
+        task = FinetuneTask(preset, self._seen_clips(), flow)
+        return self._train("finetune", task, preset.finetune)
+
+    def reflow(self) -> Path:
+        """What the trained flow makes of noise, then a copy of it that needs few steps for that."""
+        preset, checkpoint = self.preset, self.run / "reflow.ckpt"
+        if preset.reflow.steps == 0:
+            return self.run
+        teacher = self._new_flow(preset.reflow.seed)
+        finetuned = self.run / "finetune.ckpt"
+        load_average(finetuned, teacher)
+        clips = self._seen_clips()
+        origin = {"flow": sha256_of(finetuned), "clips": sha256_of(self._data / INDEX)}
+        write_teacher(checkpoint, origin["flow"])
+        pairs = Pairs(preset, clips, self.run / "pairs", origin)
+        pairs.make(teacher, self.machine, _counted(self.report))
+        student = self._new_flow(preset.reflow.seed, guided=True)
+        begin_with(student, teacher.cpu())
+        return self._train("reflow", ReflowTask(pairs, student), preset.reflow)
+
+    def _seen_clips(self) -> EncodedClips:
+        """The encoded clips, with what is seen of them."""
+        features = FEATURES if self.preset.paper else ("summary",)
+        return EncodedClips(self._data, self._channels, features)
 
     @property
     def _data(self) -> Path:
@@ -154,13 +178,13 @@ class Stages:
             return self.preset.paper.dit.channels
         return self.preset.networks.content + self.preset.networks.spatial
 
-    def _new_flow(self, seed: int) -> Flow | PaperFlow:
+    def _new_flow(self, seed: int, *, guided: bool = False) -> Flow | PaperFlow:
         if self.preset.paper is not None:
             torch.manual_seed(seed)
-            return PaperFlow(self.preset.paper)
+            return PaperFlow(self.preset.paper, guided=guided)
         scenes = open_scene_set(self.run / "scenes")
         sight = load_sight(self.preset, len(scenes.classes), self.run / "vision.ckpt")
-        return new_flow(self.preset, sight.localiser.config, seed)
+        return new_flow(self.preset, sight.localiser.config, seed, guided=guided)
 
     def spatializer(self, bundle: Path | None, clips: Path | None) -> Path:
         """The one stage that can stand alone: on a bundle's vision, with clips for scenes."""

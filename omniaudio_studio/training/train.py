@@ -33,14 +33,17 @@ from omniaudio_studio.training.scenes import open_scene_set
 from omniaudio_studio.training.spatial_note import read_note
 from omniaudio_studio.training.stages.flow import Flow, load_flow
 from omniaudio_studio.training.stages.oobleck import load_oobleck
+from omniaudio_studio.training.stages.reflow import check_teacher, load_student
 from omniaudio_studio.training.stages.spatializer import load_spatializer
 from omniaudio_studio.training.stages.vae import load_vae
 from omniaudio_studio.training.stages.vision import Sight, load_sight
 
-STAGES = ("scenes", "vae", "vision", "encode", "pretrain", "finetune", "spatializer")
+STAGES = ("scenes", "vae", "vision", "encode", "pretrain", "finetune", "reflow", "spatializer")
 #: Those of the paper's presets: their vision is a tower that stays as it is, and their clips are
 #: encoded with the bundle that holds it.
-PAPER_STAGES = ("vae", "pretrain", "finetune")
+PAPER_STAGES = ("vae", "pretrain", "finetune", "reflow")
+#: Those that are trained on encoded clips.
+ENCODED = ("pretrain", "finetune", "reflow")
 
 
 def stages_of(preset: Preset) -> tuple[str, ...]:
@@ -85,8 +88,8 @@ def train_stage(
         Folder of 360 clips with first-order sound that "spatializer" is trained on; the scenes of
         the run by default.
     data
-        Encoded clips (`data.encode`) that "pretrain" and "finetune" are trained on; the run's own
-        scenes by default.
+        Encoded clips (`data.encode`) that "pretrain", "finetune" and "reflow" are trained on; the
+        run's own scenes by default.
     coarse
         Encoded sound that "pretrain" begins with, before ``data``; none by default.
     stereo
@@ -167,12 +170,12 @@ def _check_paper(
             f"the preset {name} has no stage {stage}: it has {', '.join(PAPER_STAGES)}; clips are "
             "encoded with omniaudio dataset encode --bundle"
         )
-    if preset.paper is not None and data is None and stage in ("pretrain", "finetune", "all"):
+    if preset.paper is not None and data is None and stage in (*ENCODED, "all"):
         raise OptionError(
             f"the preset {name} needs --data: clips that omniaudio dataset encode wrote"
         )
-    if data is not None and stage not in ("pretrain", "finetune", "all"):
-        raise OptionError("--data is for the stages pretrain and finetune: leave it out")
+    if data is not None and stage not in (*ENCODED, "all"):
+        raise OptionError("--data is for the stages pretrain, finetune and reflow: leave it out")
     if coarse is not None and stage not in ("pretrain", "all"):
         raise OptionError("--coarse is for the stage pretrain: leave it out")
     if stereo is not None and (preset.paper is None or stage not in ("vae", "all")):
@@ -271,9 +274,36 @@ def export_run(
                 f"{checkpoint} was trained before the run's vision was: delete it and "
                 f"{run / 'spatial'}, and train the spatializer again"
             )
+    few = None
+    if straightened(run):
+        few = load_student(preset, sight.localiser.config, run / "reflow.ckpt")
     return export_bundle(
-        preset, vae, sight, flow, out, description, spatializing, half=half is not False, say=say
+        preset,
+        vae,
+        sight,
+        flow,
+        out,
+        description,
+        spatializing,
+        few,
+        half=half is not False,
+        say=say,
     )
+
+
+def straightened(run: Path) -> bool:
+    """Whether a run has what its bundle's few steps are taken with.
+
+    Raises
+    ------
+    BundleError
+        If it was made of another flow than the run's.
+    """
+    checkpoint = run / "reflow.ckpt"
+    if not checkpoint.exists():
+        return False
+    check_teacher(checkpoint, sha256_of(run / "finetune.ckpt"))
+    return True
 
 
 def _export_paper(
@@ -292,6 +322,9 @@ def _export_paper(
 
     tower = load_tower(vision) if vision is not None else None
     flow = load_paper_flow(paper, run / "finetune.ckpt")
+    few = None
+    if straightened(run):
+        few = load_paper_flow(paper, run / "reflow.ckpt", guided=True)
     last = "decoder" if preset.decoder.steps > 0 else "vae"
     vae = load_oobleck(paper.vae.vae, run / f"{last}.ckpt")
     sampler = {"cfg": preset.cfg, "steps": preset.sample_steps, "schedule": "linear"}
@@ -305,6 +338,7 @@ def _export_paper(
         sample_rate=paper.vae.sample_rate,
         window=preset.window,
         precision="fp16" if half else "fp32",
+        few=few.dit if few is not None else None,
         say=say,
     )
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from omniaudio_studio.bundles.bundle import Bundle, load_bundle
+from omniaudio_studio.bundles.parts import ReflowPart
 from omniaudio_studio.engine.generate import GenerationResult, Generator
 from omniaudio_studio.engine.plan import GenerationSettings
 from omniaudio_studio.errors import BundleError
@@ -29,10 +30,11 @@ from omniaudio_studio.training.export import (
 from omniaudio_studio.training.networks.conditioner import Conditioner
 from omniaudio_studio.training.presets import load_preset
 from omniaudio_studio.training.scenes import open_scene_set
+from omniaudio_studio.training.stages.reflow import load_student
 from omniaudio_studio.training.train import load_networks, load_spatializing
 from tests.training.conftest import LICENCE, DebugBundle, DebugRun
 
-GRAPHS = ("vision", "conditioner", "dit", "vae_decoder", "vae_encoder", "spatializer")
+GRAPHS = ("vision", "conditioner", "dit", "vae_decoder", "vae_encoder", "dit_few", "spatializer")
 
 pytestmark = pytest.mark.slow  # exporting takes tens of seconds, once
 
@@ -52,6 +54,9 @@ def modules(debug_run: DebugRun) -> dict[str, nn.Module]:
             "vision": sight.encoder,
             "conditioner": Conditioner(sight.localiser, flow.projection),
             "dit": flow.dit,
+            "dit_few": load_student(
+                load_preset("debug"), sight.localiser.config, debug_run.folder / "reflow.ckpt"
+            ).dit,
             "vae_decoder": vae.decoder,
             "vae_encoder": vae.encoder,
             "spatializer": load_spatializing(debug_run.folder).network,
@@ -78,6 +83,7 @@ def test_the_bundle_says_what_was_trained(debug_bundle: DebugBundle, bundle: Bun
     assert (manifest.decoder.context, manifest.decoder.chunk) == (DECODER_CONTEXT, DECODER_CHUNK)
     assert manifest.features.rate == preset.feature_rate
     assert (manifest.sampler.cfg, manifest.sampler.steps) == (preset.cfg, preset.sample_steps)
+    assert manifest.reflow == ReflowPart("dit_few", 6, (1.0, 9.0))
     assert [view.name for view in manifest.views] == ["equirect", "front"]
     assert set(manifest.graphs) == set(GRAPHS)
     assert set(manifest.files) == {f"{name}.onnx" for name in GRAPHS}
@@ -98,6 +104,7 @@ def test_the_graphs_agree_with_torch(debug_bundle: DebugBundle) -> None:
         ("conditioner", "local"),
         ("conditioner", "global_"),
         ("dit", "v"),
+        ("dit_few", "v"),
         ("vae_decoder", "audio"),
         ("vae_encoder", "mean"),
         ("vae_encoder", "scale"),
@@ -116,20 +123,22 @@ def test_the_graphs_agree_with_torch(debug_bundle: DebugBundle) -> None:
 def other_shapes() -> dict[str, dict[str, Tensor]]:
     """Inputs unlike those that the graphs were exported with."""
     condition = load_preset("debug").networks.dit_width
+    dit = {
+        "x": torch.randn(1, 16, 7),
+        "t": torch.rand(1),
+        "local": torch.randn(1, 7, condition),
+        "global_": torch.randn(1, condition),
+        "context": torch.randn(1, 16, 7),
+        "context_mask": torch.ones(1, 1, 7),
+    }
     return {
         "vision": {"frames": torch.randn(5, 3, 96, 96)},
         "conditioner": {
             "equirect": torch.randn(1, 3, 200, 32),
             "front": torch.randn(1, 3, 144, 32),
         },
-        "dit": {
-            "x": torch.randn(1, 16, 7),
-            "t": torch.rand(1),
-            "local": torch.randn(1, 7, condition),
-            "global_": torch.randn(1, condition),
-            "context": torch.randn(1, 16, 7),
-            "context_mask": torch.ones(1, 1, 7),
-        },
+        "dit": dit,
+        "dit_few": {**dit, "guidance": torch.tensor([7.5])},
         "vae_decoder": {"z": torch.randn(1, 16, 5)},
         "vae_encoder": {"audio": 0.1 * torch.randn(1, 4, 3 * 3840)},
         "spatializer": {
@@ -277,5 +286,7 @@ def test_the_bundle_makes_sound_of_a_clip(bundle: Bundle, small_clip: Path) -> N
     assert result.windows > 1 and not result.warnings
     again, _ = generated(bundle, small_clip)
     assert np.array_equal(again, sound)
+    few, _ = generated(bundle, small_clip, sampler="reflow", cfg=3.0)
+    assert few.shape == sound.shape and np.isfinite(few).all() and few.std() > 0
     other, _ = generated(bundle, small_clip, seed=1)
     assert not np.allclose(other, sound, atol=0.1 * sound.std())

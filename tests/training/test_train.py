@@ -12,6 +12,7 @@ import soundfile as sf
 import torch
 
 from omniaudio_studio.bundles.bundle import load_bundle
+from omniaudio_studio.bundles.parts import ReflowPart
 from omniaudio_studio.datasets.procedural import SOUND_CLASSES
 from omniaudio_studio.engine.decoding import decode_all
 from omniaudio_studio.engine.devices import choose_provider
@@ -51,10 +52,11 @@ def test_all_stages_leave_a_whole_run(debug_run: DebugRun) -> None:
         "run.json", "scenes", "encoded",
         "vae.ckpt", "vae.jsonl", "vision.ckpt", "vision.jsonl", "pretrain.ckpt",
         "pretrain.jsonl", "finetune.ckpt", "finetune.jsonl", "tensorboard",
+        "pairs", "reflow.ckpt", "reflow.json", "reflow.jsonl",
         "spatial", "spatializer.ckpt", "spatializer.json", "spatializer.jsonl",
     }  # fmt: skip
     preset = load_preset("debug")
-    for stage in ("vae", "vision", "pretrain", "finetune", "spatializer"):
+    for stage in ("vae", "vision", "pretrain", "finetune", "reflow", "spatializer"):
         setup = getattr(preset, stage)
         assert load_checkpoint(debug_run.folder / f"{stage}.ckpt")["step"] == setup.steps
         lines = (debug_run.folder / f"{stage}.jsonl").read_text().splitlines()
@@ -147,7 +149,7 @@ def test_unknown_names_are_refused_before_anything_is_made(tmp_path: Path) -> No
         train_stage("flows", "debug", run)
     assert one_line(caught) == (
         "unknown stage 'flows': choose one of scenes, vae, vision, encode, pretrain, finetune, "
-        "spatializer or all"
+        "reflow, spatializer or all"
     )
     with pytest.raises(OptionError, match="unknown preset"):
         train_stage("vae", "nothing", run)
@@ -277,8 +279,9 @@ def test_the_papers_stages_run_from_sounds_and_encoded_clips(tmp_path: Path) -> 
     data = tmp_path / "clips"
     train_stage("pretrain", "debug-paper", run, data=data, coarse=tmp_path / "coarse")
     train_stage("finetune", "debug-paper", run, data=data)
+    train_stage("reflow", "debug-paper", run, data=data)
     names = {path.stem for path in run.glob("*.ckpt")}
-    assert names == {"vae", "decoder", "coarse", "pretrain", "finetune"}
+    assert names == {"vae", "decoder", "coarse", "pretrain", "finetune", "reflow"}
     # What pre-training was given latents through has no part in the rest.
     before, after = (
         load_checkpoint(run / f"{name}.ckpt")["average"]["weights"]
@@ -290,6 +293,9 @@ def test_the_papers_stages_run_from_sounds_and_encoded_clips(tmp_path: Path) -> 
     exported(run, tmp_path / "bundle")
     bundle = load_bundle(tmp_path / "bundle")
     assert bundle.manifest.latent.hop == 64 and bundle.manifest.sampler.cfg == 5.0
+    assert bundle.manifest.reflow == ReflowPart("dit_few", 6, (1.0, 9.0))
+    told = Session(bundle.graph("dit_few"), choose_provider("cpu"))
+    assert set(told.inputs) == {"x", "t", "local", "global_", "guidance"}
     vae = load_oobleck(load_preset("debug-paper").paper.vae.vae, run / "decoder.ckpt")  # type: ignore[union-attr]
     latents = rng.standard_normal((1, 8, 30)).astype(np.float32)
     expected = vae.decoder(torch.from_numpy(latents)).detach().numpy()[0]
@@ -313,7 +319,7 @@ def test_the_papers_stages_run_from_sounds_and_encoded_clips(tmp_path: Path) -> 
         ),
         ("finetune", "large", {}, "the preset large needs --data: clips that omniaudio dataset"),
         ("vae", "small", {}, "the VAE learns from sound: name a folder of sound files (--sounds)"),
-        ("vae", "debug", {"data": Path()}, "--data is for the stages pretrain and finetune"),
+        ("vae", "debug", {"data": Path()}, "--data is for the stages pretrain, finetune and "),
         ("vae", "debug", {"coarse": Path()}, "--coarse is for the stage pretrain: leave it out"),
         ("vae", "debug", {"stereo": Path()}, "--stereo is for the stage vae of the presets large"),
     ],

@@ -55,13 +55,15 @@ _NAMES = Names(
 
 @dataclass(frozen=True)
 class Released:
-    """The networks of a checkpoint, and how many of its values are never executed."""
+    """The networks of a checkpoint, and how many of its values are never executed; ``few`` is a
+    second transformer, for few steps, which no released checkpoint has."""
 
     setup: ReleasedSetup
     dit: ReleasedDiT
     conditioner: ReleasedConditioner
     vae: Oobleck
     unused: int
+    few: ReleasedDiT | None = None
 
 
 def load_released(path: Path, setup: ReleasedSetup) -> Released:

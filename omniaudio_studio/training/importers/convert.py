@@ -17,6 +17,7 @@ from omniaudio_studio.training.export import (
     check_graph,
     dated,
     export_graph,
+    few_part,
     latent_fields,
     outputs_of,
 )
@@ -26,6 +27,7 @@ from omniaudio_studio.training.importers.trimming import CONTEXT, trim
 from omniaudio_studio.training.networks.clip import ImageTower
 from omniaudio_studio.training.networks.released_dit import half
 from omniaudio_studio.training.quantising import quantise
+from omniaudio_studio.training.stages.reflow import FEW, section
 
 Axes = dict[str, dict[int, str]]
 
@@ -113,7 +115,10 @@ def parts_of(released: Released, tower: ImageTower | None) -> Iterator[GraphPart
         "local": random(2, length, config.width),
         "global_": random(2, config.width),
     }
-    yield part("dit", released.dit, steps)
+    dit = part("dit", released.dit, steps)
+    yield dit
+    if released.few is not None:
+        yield few_part(dit, released.few)
     yield part("vae_decoder", released.vae.decoder, {"z": random(1, vae.latent, 12)})
     sound = {"audio": 0.1 * random(1, vae.audio, 8 * vae.hop)}
     yield part("vae_encoder", released.vae.encoder, sound)
@@ -156,7 +161,7 @@ def convert(
     """
     checks: list[GraphCheck] = []
     names: list[str] = []
-    total = 5 if tower is not None else 4
+    total = 4 + (tower is not None) + (released.few is not None)
     for part in parts_of(released, tower):
         advance(part.name, len(names), total)
         path = out / f"{part.name}.onnx"
@@ -164,7 +169,7 @@ def convert(
         module = in_precision(part.name, part.module, precision)
         export_graph(module, part.example, part.outputs, part.axes, path)
         gc.collect()  # the exporter's program holds weights in cycles
-        if precision == "int8" and part.name == "dit":
+        if precision == "int8" and part.name in ("dit", FEW):
             turned = quantise(path, released.setup.dit.width)
             say(f"{path.name}: {turned} matrix products in 8 bits")
         example = dict(part.example)
@@ -242,4 +247,5 @@ def _fields(
         "decoder": {"context": vae.decoder_context, "chunk": DECODER_CHUNK},
         "precision": _NAMED[precision],
         "graphs": {graph: f"{graph}.onnx" for graph in graphs},
+        "reflow": section() if released.few is not None else None,
     }

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from omniaudio_studio.training.networks.blocks import heads_of
-from omniaudio_studio.training.networks.dit import rotate
+from omniaudio_studio.training.networks.dit import GUIDANCE_UNIT, guidance_embedding, rotate
 from omniaudio_studio.training.networks.recomputing import recomputed
 
 ROTARY = 32
@@ -25,13 +25,15 @@ ROTARY = 32
 
 @dataclass(frozen=True)
 class ReleasedConfig:
-    """Sizes: latent channels, width of the features of a picture, width, layers, heads."""
+    """Sizes: latent channels, width of the features of a picture, width, layers, heads.
+    ``guided``: the transformer takes the guidance scale as an input, which no released one does."""
 
     channels: int = 64
     features: int = 1024
     width: int = 1536
     depth: int = 24
     heads: int = 24
+    guided: bool = False
 
 
 LARGE = ReleasedConfig()
@@ -92,11 +94,13 @@ class ReleasedDiT(nn.Module):
     """Velocity v = noise - data of latents at time t (1 noise, 0 data).
 
     Inputs: ``x`` ``[B, C, T]``, ``t`` ``[B]``, ``local`` ``[B, T, d]``, ``global_`` ``[B, d]``.
+    Where it is guided, ``guidance`` ``[B]`` is the scale, as for the starter's (`networks.dit`).
     Output ``[B, C, T]``. With ``recomputing``, only what goes from block to block is kept for the
     gradient; the rest is computed again.
     """
 
     inverse: Tensor
+    rates: Tensor
     recomputing = False
 
     def __init__(self, config: ReleasedConfig) -> None:
@@ -105,6 +109,11 @@ class ReleasedDiT(nn.Module):
         width = config.width
         self.frequencies = nn.Parameter(torch.randn(128, 1))
         self.time = nn.Sequential(nn.Linear(256, width), nn.SiLU(), nn.Linear(width, width))
+        if config.guided:
+            self.guidance = guidance_embedding(width)
+            self.register_buffer(
+                "rates", torch.exp(torch.linspace(0, math.log(1000.0), 128)), persistent=False
+            )
         self.before = nn.Conv1d(config.channels, config.channels, 1, bias=False)
         self.after = nn.Conv1d(config.channels, config.channels, 1, bias=False)
         self.project_in = nn.Linear(config.channels, width, bias=False)
@@ -114,11 +123,21 @@ class ReleasedDiT(nn.Module):
         places = torch.arange(0, ROTARY, 2) / ROTARY
         self.register_buffer("inverse", 10000.0**-places)
 
-    def forward(self, x: Tensor, t: Tensor, local: Tensor, global_: Tensor) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        t: Tensor,
+        local: Tensor,
+        global_: Tensor,
+        guidance: Tensor | None = None,
+    ) -> Tensor:
         kind = self.project_in.weight.dtype
         x, local = x.to(kind), local.to(kind)
         angle = 2 * math.pi * t[:, None].float() @ self.frequencies.T
         moment = self.time(torch.cat([torch.cos(angle), torch.sin(angle)], dim=-1))
+        if guidance is not None:
+            angle = guidance[:, None].float() / GUIDANCE_UNIT * self.rates
+            moment = moment + self.guidance(torch.cat([torch.cos(angle), torch.sin(angle)], dim=-1))
         token = (global_.float() + moment)[:, None].to(kind)
         x = x + self.before(x)
         h = torch.cat([token, self.project_in(x.transpose(1, 2)) + local], dim=1)
@@ -152,12 +171,12 @@ class ReleasedConditioner(nn.Module):
 
 
 def half(module: nn.Module) -> nn.Module:
-    """Turn weights to 16 bits in place, but for norms, the time embedding and Snake.
+    """Turn weights to 16 bits in place, but for norms, embeddings of numbers and Snake.
 
     Networks take and give 32 bits all the same.
     """
     kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.ConvTranspose1d)
     for name, child in module.named_modules():
-        if isinstance(child, kinds) and not name.startswith("time."):
+        if isinstance(child, kinds) and not name.startswith(("time.", "guidance.")):
             child.half()
     return module

@@ -25,9 +25,10 @@ from omniaudio_studio.training.task import Arrays, Losses, Task
 
 
 class Flow(nn.Module):
-    """The starter's transformer and the projection of its conditions."""
+    """The starter's transformer and the projection of its conditions; ``guided`` makes it one that
+    is told the guidance scale."""
 
-    def __init__(self, preset: Preset, config: ConditionerConfig) -> None:
+    def __init__(self, preset: Preset, config: ConditionerConfig, *, guided: bool = False) -> None:
         super().__init__()
         networks = preset.networks
         self.projection = Projection(config)
@@ -38,6 +39,7 @@ class Flow(nn.Module):
                 width=networks.dit_width,
                 depth=networks.dit_depth,
                 heads=networks.dit_heads,
+                guided=guided,
             )
         )
 
@@ -53,12 +55,13 @@ class Flow(nn.Module):
         keep: Tensor,
         known: Tensor,
         mask: Tensor,
+        guidance: Tensor | None = None,
     ) -> Tensor:
         """Velocity [B, C, T] of latents ``x`` at ``t`` [B].
 
         ``conditions`` are ``local`` [B, T, d] and ``global_`` [B, d], or None without pictures;
         ``keep`` [B] is 0 where guidance hides them; ``known`` are clean latents [B, C, T] where
-        ``mask`` [B, 1, T] is 1.
+        ``mask`` [B, 1, T] is 1; ``guidance`` [B] is the scale, for a transformer that is told it.
         """
         if conditions is None:
             width = self.dit.config.condition
@@ -66,7 +69,7 @@ class Flow(nn.Module):
         else:
             local, global_ = conditions
             local, global_ = local * keep[:, None, None], global_ * keep[:, None]
-        return self.dit(x, t, local, global_, known, mask)
+        return self.dit(x, t, local, global_, known, mask, guidance)
 
 
 class FlowTask(Task):
@@ -172,10 +175,10 @@ class FinetuneTask(FlowTask):
         return mask, np.ones((1, length), np.float32), bool(rng.random() >= self._dropout)
 
 
-def new_flow(preset: Preset, config: ConditionerConfig, seed: int) -> Flow:
+def new_flow(preset: Preset, config: ConditionerConfig, seed: int, *, guided: bool = False) -> Flow:
     """A flow with the first weights of a seed."""
     torch.manual_seed(seed)
-    return Flow(preset, config)
+    return Flow(preset, config, guided=guided)
 
 
 def load_flow(preset: Preset, config: ConditionerConfig, checkpoint: Path) -> Flow:
