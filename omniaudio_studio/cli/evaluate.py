@@ -62,6 +62,9 @@ def starter(
         ),
     ] = None,
     few_steps: Annotated[int, typer.Option(help="Steps of the second sampler (part few).")] = 6,
+    few_sampler: Annotated[
+        str, typer.Option(help="The second sampler: euler or reflow.")
+    ] = "euler",
     ablations: Annotated[
         list[str] | None,
         typer.Option(
@@ -105,7 +108,7 @@ def starter(
             parts=chosen,
             cfg=cfg,
             steps=steps,
-            few=GenerationSettings(steps=few_steps),
+            few=GenerationSettings(steps=few_steps, sampler=few_sampler),
             ablations=others,
             front=None if front is None else front_of(front),
             device=device,

@@ -88,6 +88,13 @@ def info(
             ("vision", "in the bundle" if manifest.sees else "none: give --features FILE.npz"),
             ("pictures", f"{manifest.features.rate:g} a second"),
             ("sampler", f"CFG {manifest.sampler.cfg:g}, {manifest.sampler.steps} steps"),
+            (
+                "few steps",
+                "none"
+                if manifest.reflow is None
+                else f"--sampler reflow, {manifest.reflow.steps} steps, CFG "
+                f"{manifest.reflow.cfg[0]:g} to {manifest.reflow.cfg[1]:g}",
+            ),
             ("precision", manifest.precision),
         ]
     )

@@ -273,8 +273,7 @@ def plan_generation(info: ClipInfo, settings: GenerationSettings, manifest: Mani
                 front=settings.front_at(start),
             )
         )
-    if settings.sampler == "reflow":
-        _check_reflow(manifest, shots)
+    check_sampler(manifest, settings.sampler, [shot.cfg for shot in shots])
     return Plan(
         start=settings.start,
         samples=samples,
@@ -286,19 +285,21 @@ def plan_generation(info: ClipInfo, settings: GenerationSettings, manifest: Mani
     )
 
 
-def _check_reflow(manifest: Manifest, shots: Sequence[Shot]) -> None:
-    """Refuse what the bundle was not trained for."""
+def check_sampler(manifest: Manifest, sampler: str, scales: Sequence[float]) -> None:
+    """Refuse (OptionError) a sampler, or guidance for it, that a bundle was not trained for."""
+    if sampler != "reflow":
+        return
     if manifest.reflow is None:
         raise OptionError(
             f"the bundle {manifest.name!r} has no sampler reflow: choose euler, or a bundle that "
             "was trained for few steps"
         )
     least, largest = manifest.reflow.cfg
-    for shot in shots:
-        if not least <= shot.cfg <= largest:
+    for cfg in scales:
+        if not least <= cfg <= largest:
             raise OptionError(
                 f"the sampler reflow of {manifest.name!r} knows a cfg from {least:g} to "
-                f"{largest:g}, found {shot.cfg:g}: choose one of those, or the sampler euler"
+                f"{largest:g}, found {cfg:g}: choose one of those, or the sampler euler"
             )
 
 

@@ -60,6 +60,8 @@ def test_bad_options_are_one_line(
         (["--guidance-plot", "x.png", "--parts", "directions"], "--parts"),
         (["--guidance-plot", "/nowhere/x.png"], "does not exist"),
         (["--few-steps", "0", "--parts", "few"], "steps must be at least 1"),
+        (["--few-sampler", "heun", "--parts", "few"], "euler, reflow"),
+        (["--few-sampler", "reflow", "--parts", "few"], "has no sampler reflow"),
         (["--motion", "fast"], "still, moving or mixed"),
     ],
 )
@@ -77,18 +79,20 @@ def test_bad_options_of_starter_are_one_line(
 
 
 def test_parts_an_ablation_and_a_plot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    bundle = str(make_tiny_bundle(tmp_path / "tiny"))
+    bundle = str(make_tiny_bundle(tmp_path / "tiny", few=True))
     plot = tmp_path / "guidance.png"
     told = ["evaluate", "starter", "--bundle", bundle, "--count", "1", "--seconds", "1"]
     told += ["--parts", "guidance,few", "--few-steps", "1", "--guidance-plot", str(plot)]
+    told += ["--few-sampler", "reflow"]
     assert run([*told, "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert data["settings"]["parts"] == ["few", "guidance"]
-    assert data["settings"]["few"]["steps"] == 1
+    few = data["settings"]["few"]
+    assert (few["sampler"], few["steps"]) == ("reflow", 1)
     assert {"few", "cfg 1", "cfg 9"} <= set(data["rows"])
     assert plot.stat().st_size > 1000
     assert run(told) == 2  # the plot is there
     assert "already exists" in capsys.readouterr().err
-    told = [*told[:-2], "--parts", "directions", "--ablation", f"same={bundle}"]
+    told = [*told[:-4], "--parts", "directions", "--ablation", f"same={bundle}"]
     assert run(told) == 0
     assert "Ablations" in capsys.readouterr().out

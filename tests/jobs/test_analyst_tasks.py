@@ -254,6 +254,7 @@ def test_bundles_have_what_a_window_shows(
     assert isinstance(tiny["demonstration"], bool)
     assert {"id", "name", "commercial", "notice"} <= set(tiny["licence"])
     assert set(tiny["sampler"]) == {"cfg", "steps"}
+    assert tiny["reflow"] is None
     assert tiny["sample_rate"] > 0
     assert "bundle.json" in rows["broken"]["problem"]
     assert "\n" not in rows["broken"]["problem"]

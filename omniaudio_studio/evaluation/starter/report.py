@@ -191,7 +191,8 @@ class Report:
         table = _table("Another sampler", ("angle, rad", "class", "same class", "level, dB"))
         shown = [("all", "{:.3f}"), ("class", "%"), ("agreement", "%"), ("level", "{:+.1f}")]
         self._add(table, f"{self.settings['steps']} steps", "generated", shown)
-        self._add(table, f"{settings['steps']} steps", FEW, shown)
+        name = "" if settings["sampler"] == "euler" else f" of {settings['sampler']}"
+        self._add(table, f"{settings['steps']} steps{name}", FEW, shown)
         return table
 
     def _curve(self) -> Table | None:

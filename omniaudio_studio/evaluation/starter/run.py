@@ -112,7 +112,7 @@ def evaluate_starter(
     OmniAudioError
         One line each: bundle, material, option or a missing extra.
     """
-    from omniaudio_studio.engine.plan import GenerationSettings
+    from omniaudio_studio.engine.plan import GenerationSettings, check_sampler
 
     check_options(count, seed, seconds)
     library = MaterialLibrary(
@@ -124,8 +124,12 @@ def evaluate_starter(
     first = GenerationSettings(cfg=cfg, steps=steps)
     second = few if few is not None else GenerationSettings(steps=FEW_STEPS)
     makers = makers_of(main, others, chosen, first, second, guidance)
+    manifest = main.bundle.manifest
     for maker in makers:
         maker.settings.validate()
+        its = maker.subject.bundle.manifest
+        scale = its.sampler.cfg if maker.settings.cfg is None else maker.settings.cfg
+        check_sampler(its, maker.settings.sampler, [scale])
     job = Job(library, main, makers, chosen, tagger, front, cancel)
     tally, rng = Tally(), np.random.default_rng([seed, 1])
     kinds = tuple(kind for kind, asking in KINDS.items() if asking & chosen)
@@ -141,8 +145,7 @@ def evaluate_starter(
             if progress is not None:
                 left = (time.monotonic() - begun) / done * (total - done)
                 progress(Progress("scenes", float(done), float(total), left))
-    sampler = main.bundle.manifest.sampler
-    used_cfg = sampler.cfg if cfg is None else cfg
+    used_cfg = manifest.sampler.cfg if cfg is None else cfg
     settings = {
         "bundle": main.bundle.name,
         "bundle_sha256": main.bundle.sha256,
@@ -152,9 +155,10 @@ def evaluate_starter(
         "motion": motion,
         "parts": [part for part in PARTS if part in chosen],
         "cfg": used_cfg,
-        "steps": sampler.steps if steps is None else steps,
+        "steps": manifest.sampler.steps if steps is None else steps,
         "few": {
-            "steps": sampler.steps if second.steps is None else second.steps,
+            "sampler": second.sampler,
+            "steps": second.steps or manifest.steps_of(second.sampler),
             "cfg": used_cfg if second.cfg is None else second.cfg,
         }
         if "few" in chosen
