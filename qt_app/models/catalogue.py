@@ -33,6 +33,8 @@ class BundleChoice:
         The licence's name, what it asks for, and whether commercial use is allowed.
     cfg, steps
         The sampler's defaults, None where the bundle is broken.
+    few_steps
+        How many the fast way of sampling takes, None where there is none.
     spatializer
         Whether it can find where a recording comes from.
     problem
@@ -48,6 +50,7 @@ class BundleChoice:
     commercial: bool = True
     cfg: float | None = None
     steps: int | None = None
+    few_steps: int | None = None
     card: str | None = None
     spatializer: bool = False
     problem: str | None = None
@@ -141,6 +144,7 @@ class Catalogue(QObject):
                     commercial=bool(licence.get("commercial", True)),
                     cfg=sampler.get("cfg"),
                     steps=sampler.get("steps"),
+                    few_steps=(item.get("reflow") or {}).get("steps"),
                     card=item.get("card"),
                     spatializer=bool(item.get("spatializer")),
                     problem=item.get("problem"),

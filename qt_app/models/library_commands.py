@@ -22,6 +22,7 @@ NAMES = {
     "seed": "seed",
     "seed_locked": "seed lock",
     "steps": "steps",
+    "sampler": "sampling",
     "front": "front view",
     "mix": "camera sound",
     "mix_field": "placed sound",

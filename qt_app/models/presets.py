@@ -25,6 +25,7 @@ PRESET_FIELDS = (
     "bundle",
     "cfg",
     "steps",
+    "sampler",
     "takes",
     "mix",
     "duck",

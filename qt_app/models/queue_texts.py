@@ -125,6 +125,8 @@ def _values(request: QueuedRequest) -> list[str]:
         values.append(f"CFG {request.cfg:g}")
     if request.steps is not None:
         values.append(f"{request.steps} steps")
+    if request.sampler == "reflow":
+        values.append("fast")
     if request.takes > 1:
         values.append(f"{request.takes} takes")
     return values

@@ -55,6 +55,7 @@ class ClipSettings:
     seed: int = 0
     seed_locked: bool = False
     steps: int | None = None
+    sampler: str = "euler"
     front: float | str | None = None
     mix: float = 0.0
     mix_field: Path | None = None
@@ -104,6 +105,7 @@ class ClipSettings:
             cfg=self.cfg,
             seed=self.seed,
             steps=self.steps,
+            sampler=self.sampler,
             takes=self.takes,
             yaw=self.yaw,
             feature_rate=self.feature_rate,

@@ -158,6 +158,7 @@ class Take:
                 "cfg",
                 "seed",
                 "steps",
+                "sampler",
                 "front",
                 "mix",
                 "mix_field",

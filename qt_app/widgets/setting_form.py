@@ -64,6 +64,7 @@ class SettingForm(QWidget):
         super().__init__(parent)
         self._catalogue = catalogue
         self._settings: Sequence[ClipSettings] = ()
+        self._choice: BundleChoice | None = None
         self.presets = PresetBar(presets)
         self.bundle = BundleField(catalogue)
         self.cfg = CfgField()
@@ -75,6 +76,12 @@ class SettingForm(QWidget):
             optional=OWN_TEXT,
             base=_STEPS,
             tip="More steps take longer and follow the model more closely.",
+        )
+        self.sampler = ChoiceField(
+            "sampler",
+            "Sampling",
+            [("euler", "Careful"), ("reflow", "Fast: few steps")],
+            tip="Fast needs a model that was trained for few steps.",
         )
         self.takes = NumberField(
             "takes",
@@ -189,6 +196,7 @@ class SettingForm(QWidget):
             self.bundle,
             self.cfg,
             self.seed,
+            self.sampler,
             self.steps,
             self.takes,
             self.front,
@@ -223,6 +231,7 @@ class SettingForm(QWidget):
     def show_settings(self, settings: Sequence[ClipSettings]) -> None:
         """Show what these clips have in common; at least one."""
         self._settings = settings
+        self._own_steps()
         self.presets.show_settings(settings)
         for field in self.fields:
             field.show_settings(settings)
@@ -244,7 +253,10 @@ class SettingForm(QWidget):
         self.yaw.row.add_beside(self.front_button)
         sections: list[tuple[Section, tuple[QWidget, ...]]] = [
             (Section("Model"), (self.bundle,)),
-            (Section("Generation"), (self.cfg, self.seed, self.steps, self.takes, self.front)),
+            (
+                Section("Generation"),
+                (self.cfg, self.seed, self.sampler, self.steps, self.takes, self.front),
+            ),
             (Section("Range and shots"), (self.start, self.duration, self.shots)),
             (Section("Sound"), (self.mix, self.bed, self.duck, self.yaw, self.loudness)),
             (
@@ -279,11 +291,23 @@ class SettingForm(QWidget):
     def _bundle_shown(self, choice: BundleChoice | None) -> None:
         self.cfg.set_bundle(choice)
         self.directions.offer(learned=choice is not None and choice.spatializer)
-        steps = None if choice is None else choice.steps
-        self.steps.set_empty_text(OWN_TEXT if steps is None else f"own ({steps})", steps or _STEPS)
+        self._choice = choice
+        self._own_steps()
         if self._settings:
             self.steps.show_settings(self._settings)
             self.directions.show_settings(self._settings)
+
+    def _own_steps(self) -> None:
+        """What an empty field for steps stands for, and whether there is a fast way to be chosen
+        (or one that was chosen, to be left)."""
+        choice = self._choice
+        steps = None if choice is None else choice.steps
+        fast = bool(self._settings) and all(item.sampler == "reflow" for item in self._settings)
+        if choice is not None and fast:
+            steps = choice.few_steps
+        few = choice is not None and choice.few_steps is not None
+        self.sampler.setVisible(few or any(item.sampler != "euler" for item in self._settings))
+        self.steps.set_empty_text(OWN_TEXT if steps is None else f"own ({steps})", steps or _STEPS)
 
     def _devices_known(self) -> None:
         choices = []

@@ -56,6 +56,7 @@ BUNDLES: list[dict[str, Any]] = [
             "notice": "for research only",
         },
         "sampler": {"cfg": 2.5, "steps": 40},
+        "reflow": {"graph": "dit_few", "steps": 6, "cfg": [1.0, 9.0]},
         "problem": None,
     },
     {
@@ -130,6 +131,25 @@ def test_every_number_reaches_the_settings(qtbot: QtBot, panel: SettingsPanel) -
         give(qtbot, getattr(form, name).edit, "")
         assert getattr(first(panel), name) is None, name
     assert panel._library.clips[1].settings == ClipSettings()
+
+
+def test_few_steps_are_offered_with_a_model_that_has_them(
+    qtbot: QtBot, panel: SettingsPanel
+) -> None:
+    form = panel.form
+    assert not form.sampler.isVisible()
+    choose(qtbot, form.bundle.combo, "Large")
+    assert form.sampler.isVisible()
+    assert form.steps.edit.lineEdit().placeholderText() == "own (40)"
+    choose(qtbot, form.sampler.combo, "Fast: few steps")
+    assert first(panel).sampler == "reflow"
+    assert first(panel).request(Path("a.mp4"), Path("a.wav")).sampler == "reflow"
+    assert form.steps.edit.lineEdit().placeholderText() == "own (6)"
+    # What was chosen can be left again, whatever the model is.
+    choose(qtbot, form.bundle.combo, "Starter (demonstration)")
+    assert form.sampler.isVisible()
+    choose(qtbot, form.sampler.combo, "Careful")
+    assert first(panel).sampler == "euler" and not form.sampler.isVisible()
 
 
 def test_a_wrong_value_is_told_beside_its_field_and_not_kept(
