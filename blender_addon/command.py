@@ -17,7 +17,7 @@ from typing import Any
 import bpy
 
 from omniaudio_studio.errors import OmniAudioError, OptionError, OutputError
-from omniaudio_studio.jobs.request import DEVICES
+from omniaudio_studio.jobs.request import DEVICES, SAMPLERS
 from omniaudio_studio.jobs.spatialize_request import METHODS
 
 from . import compat, delivery, generation, questions, spatializing, takes
@@ -102,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
         verb.add_argument("--device", choices=DEVICES)
     generate.add_argument("--cfg", type=float)
     generate.add_argument("--steps", type=int)
+    generate.add_argument("--sampler", choices=SAMPLERS)
     generate.add_argument("--takes", type=int)
     spatialize.add_argument("--method", choices=METHODS, help="given: as the scene's objects lie")
     spatialize.add_argument("--audio", type=Path, help="another recording of the same time")
@@ -142,6 +143,8 @@ def _generate(scene: Any, options: argparse.Namespace) -> Task:
     for name in ("cfg", "steps"):
         if getattr(options, name) is not None:
             setattr(scene.omniaudio, f"use_{name}", True)
+    if options.sampler is not None:
+        scene.omniaudio.sampler = options.sampler
     return generation.start(scene, _clip_strip(scene, options))
 
 

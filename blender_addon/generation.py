@@ -65,6 +65,7 @@ def plan(scene: Any, strip: Any | None) -> Plan:
         cfg=wanted.plain(settings.cfg) if settings.use_cfg else None,
         seed=settings.seed,
         steps=settings.steps if settings.use_steps else None,
+        sampler=settings.sampler,
         yaw=wanted.degrees(yaw),
         device=settings.device,
         rate=int(settings.rate),

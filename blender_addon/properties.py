@@ -137,6 +137,15 @@ class SceneSettings(bpy.types.PropertyGroup):
         soft_max=100,
         default=24,
     )
+    sampler: EnumProperty(
+        name="Sampling",
+        description="How sound is found; a model has to be trained for few steps",
+        items=[
+            ("euler", "Careful", "Many steps, each of two looks where there is guidance"),
+            ("reflow", "Fast: few steps", "Few steps of one look each"),
+        ],
+        default="euler",
+    )
     takes: IntProperty(
         name="Takes",
         description="How many results to make, each with the next seed",

@@ -67,6 +67,7 @@ def _use_placing(settings: Any, request: SpatializeRequest) -> str:
 def _use_generating(scene: Any, request: GenerateRequest) -> str:
     settings = scene.omniaudio
     settings.takes, settings.rate = 1, str(request.rate)
+    settings.sampler = request.sampler
     for name in ("cfg", "steps"):
         value = getattr(request, name)
         setattr(settings, f"use_{name}", value is not None)

@@ -44,7 +44,12 @@ def sound(layout: Any, scene: Any) -> None:
     row = layout.row(align=True)
     row.prop(settings, "seed")
     row.operator("omniaudio.roll_seed", text="", icon="FILE_REFRESH").shot = -1
-    _optional(layout, settings, "use_steps", "steps", row_of)
+    # One that was chosen can be left, whatever the model is.
+    fast = settings.sampler != "euler"
+    few = row_of.get("reflow") if row_of is not None else None
+    if few or fast:
+        layout.prop(settings, "sampler")
+    _optional(layout, settings, "use_steps", "steps", {"sampler": few} if few and fast else row_of)
     layout.prop(settings, "takes")
 
 

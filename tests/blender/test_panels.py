@@ -102,6 +102,33 @@ def test_the_main_panel_shows_the_clip_and_the_settings(
     assert {"first_frame", "last_frame"} <= set(said)
 
 
+def test_few_steps_are_offered_with_a_model_that_has_them(
+    draw: Callable[[str], list[str]], movie: Any, scene: Any, saved: Path
+) -> None:
+    from blender_addon import catalogue, generation
+
+    row = {
+        "name": "quick", "title": "Quick", "path": "/models/quick", "problem": None,
+        "sampler": {"cfg": 4.0, "steps": 24}, "reflow": None, "spatializer": False,
+    }  # fmt: skip
+    scene.omniaudio.bundle = "quick"
+    before = catalogue.bundles()
+    try:
+        catalogue.take([row])
+        said = draw("OMNIAUDIO_PT_sequencer")
+        assert "sampler" not in said and "24 (the model's)" in said
+        catalogue.take([{**row, "reflow": {"graph": "dit_few", "steps": 6, "cfg": [1, 9]}}])
+        assert "sampler" in draw("OMNIAUDIO_PT_sequencer")
+        scene.omniaudio.sampler = "reflow"
+        said = draw("OMNIAUDIO_PT_sequencer")
+        assert "sampler" in said and "6 (the model's)" in said
+        catalogue.take([row])  # what was chosen can be left
+        assert "sampler" in draw("OMNIAUDIO_PT_sequencer")
+    finally:
+        catalogue.take(before or [])
+    assert generation.plan(scene, movie).requests[0].sampler == "reflow"
+
+
 def test_while_it_generates_there_is_a_bar_and_a_way_out(
     draw: Callable[[str], list[str]], scene: Any, movie: Any, saved: Path, tiny_bundle: Path
 ) -> None:
