@@ -71,6 +71,7 @@ def test_no_arguments_show_the_help_and_fail() -> None:
         (["generate", "clip.mp4", "-o", "out.wav", "--cfg", "nan"], "found nan"),
         (["generate", "clip.mp4", "-o", "out.wav", "--cfg", "inf"], "found inf"),
         (["generate", "clip.mp4", "-o", "out.wav", "--steps", "-3"], "found -3"),
+        (["generate", "clip.mp4", "-o", "out.wav", "--sampler", "heun"], "one of euler, reflow"),
         (["generate", "clip.mp4", "-o", "out.wav", "--takes", "0"], "found 0"),
         (["generate", "clip.mp4", "-o", "out.wav", "--device", "abacus"], "abacus"),
         (["generate", "--from", "no.json"], "no.json"),
