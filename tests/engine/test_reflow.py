@@ -19,7 +19,10 @@ from omniaudio_studio.engine.devices import choose_provider
 from omniaudio_studio.engine.generate import Generator
 from omniaudio_studio.engine.graphs import Graphs
 from omniaudio_studio.engine.plan import GenerationSettings
+from omniaudio_studio.engine.sampler import euler, guided, linear_schedule
 from omniaudio_studio.engine.sessions import Session
+from omniaudio_studio.engine.stepping import Stepper
+from omniaudio_studio.engine.windows import Known, clamp, context_inputs
 from omniaudio_studio.errors import BundleError, OptionError
 from omniaudio_studio.jobs.request import GenerateRequest, Segment
 from omniaudio_studio.media.probe import ClipInfo
@@ -91,6 +94,28 @@ def test_memory_is_reckoned_by_the_graphs_that_run(few: Bundle) -> None:
     difference = files["dit_few.onnx"].bytes - files["dit.onnx"].bytes
     assert difference != 0
     assert found.needed_bytes("reflow") == found.needed_bytes() + difference
+
+
+def test_sampling_that_is_bound_to_a_device_is_told_too(few: Bundle) -> None:
+    """As graphics cards do it: buffers are used again, with another scale in them."""
+    choice = choose_provider("cpu")
+    told, dit = (Session(few.graph(key), choice) for key in ("dit_few", "dit"))
+    stepper, rng = Stepper(told, choice), np.random.default_rng(0)
+    for scale in (2.0, 7.0):
+        noise, latents = rng.standard_normal((2, 8, 24), dtype=np.float32)
+        known = Known(latents * (np.arange(24) < 5), np.arange(24) < 5)
+        inputs = {
+            "local": rng.standard_normal((1, 24, 8), dtype=np.float32),
+            "global_": rng.standard_normal((1, 6), dtype=np.float32),
+            **context_inputs(known),
+        }
+        velocity = guided(
+            lambda x, t, fed: dit.run({"x": x, "t": t, **fed})["v"], inputs, ["local"], scale
+        )
+        expected = euler(velocity, noise[None], linear_schedule(6), clamp(known, noise))
+        fed = {**inputs, "guidance": np.array([scale], np.float32)}
+        found = stepper.sample(fed, noise, known, linear_schedule(6), 1.0)
+        np.testing.assert_allclose(found, expected, atol=1e-4 * float(expected.std()))
 
 
 def test_what_a_bundle_was_not_trained_for_is_refused(
