@@ -41,6 +41,12 @@ class Look:
         Factor on the colours.
     mirror
         Whether left and right are exchanged.
+    turn
+        Turn at rest in radians, anticlockwise.
+    outline
+        Width of a dark line drawn around it and along its edges, in diameters (0: none).
+    shades
+        Steps that each colour is reduced to (0: as many as it has).
     """
 
     sprite: str
@@ -48,6 +54,9 @@ class Look:
     hue: float = 0.0
     brightness: float = 1.0
     mirror: bool = False
+    turn: float = 0.0
+    outline: float = 0.0
+    shades: int = 0
 
 
 @dataclass(frozen=True)
@@ -328,16 +337,20 @@ def _look_dict(look: Look) -> dict[str, Any]:
         "hue": look.hue,
         "brightness": look.brightness,
         "mirror": look.mirror,
+        "turn": _degrees(look.turn),
+        "outline": look.outline,
+        "shades": look.shades,
     }
 
 
 def _look(item: dict[str, Any]) -> Look:
     return Look(
         str(item["sprite"]),
-        _radians(item["size"]),
-        float(item["hue"]),
-        float(item["brightness"]),
+        *(_radians(item["size"]), float(item["hue"]), float(item["brightness"])),
         bool(item["mirror"]),
+        # Scenes made before drawings had a style are without one.
+        *(_radians(item.get("turn", 0.0)), float(item.get("outline", 0.0))),
+        int(item.get("shades", 0)),
     )
 
 

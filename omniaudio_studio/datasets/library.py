@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from omniaudio_studio.datasets import procedural
 from omniaudio_studio.datasets.conditioning import RATE, decode, level, tidy
+from omniaudio_studio.datasets.solids import SOLID, solid
 from omniaudio_studio.errors import MediaError, MissingFileError, OptionError
 
 __all__ = ["IMAGE_SUFFIXES", "RATE", "SOUND_SUFFIXES", "MaterialLibrary"]
@@ -211,7 +212,7 @@ class MaterialLibrary:
     # Sprites
 
     def draw_sprite(self, name: str, rng: np.random.Generator) -> str:
-        """Key of a random sprite of class ``name``."""
+        """Key of a random sprite of class ``name``; a rendered object for the class `SOLID`."""
         files = self._sprite_files.get(name)
         if files:
             return files[int(rng.integers(len(files)))]
@@ -222,6 +223,8 @@ class MaterialLibrary:
 
         def make() -> NDArray[np.uint8]:
             drawn = _procedural_key(key)
+            if drawn and drawn[0] == SOLID and SOLID not in self.classes:
+                return solid(drawn[1], 128)
             if drawn:
                 return procedural.sprite(*drawn, 256)
             return _square(_read_image(_inside(self.sprites, key, "sprites"), "RGBA"))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from omniaudio_studio.datasets.description import Background, Look, Scene, Source
 from omniaudio_studio.datasets.library import MaterialLibrary
+from omniaudio_studio.datasets.restyle import outlined, posterised
 from omniaudio_studio.errors import OptionError
 from omniaudio_studio.foa.direction import azimuth_bins, elevation_bins
 
@@ -41,7 +42,8 @@ class SceneRenderer:
         ]
         for item in scene.distractors:
             sprite = self._prepare(item.look, library, 1.0)
-            self._draw(self._background, sprite, item.azimuth, item.elevation, item.look.size, 0.0)
+            pose = item.azimuth, item.elevation, item.look.size, item.look.turn
+            self._draw(self._background, sprite, *pose)
         self._background.setflags(write=False)
 
     def frame(self, t: float) -> NDArray[np.uint8]:
@@ -70,7 +72,8 @@ class SceneRenderer:
         azimuth, elevation = source.direction(min(max(t, source.on), source.off))
         size = source.look.size * (1 + source.pulse * loud)
         rise = source.bounce * source.look.size * loud
-        return azimuth, min(elevation + rise, math.pi / 2), size, source.tilt * loud
+        turn = source.look.turn + source.tilt * loud
+        return azimuth, min(elevation + rise, math.pi / 2), size, turn
 
     def _prepare(self, look: Look, library: MaterialLibrary, growth: float) -> NDArray[np.float32]:
         """The sprite at the size that suits the frame, recoloured."""
@@ -83,6 +86,10 @@ class SceneRenderer:
         turned = image[..., :3] @ _hue_matrix(look.hue).T * np.float32(look.brightness)
         recoloured[..., :3] = np.clip(turned, 0, 255 * image[..., 3:])
         recoloured[..., 3] = image[..., 3]
+        if look.shades:
+            recoloured = posterised(recoloured, look.shades)
+        if look.outline:
+            recoloured = outlined(recoloured, look.outline)
         return recoloured
 
     def _draw(

@@ -22,6 +22,7 @@ from omniaudio_studio.datasets.description import (
 )
 from omniaudio_studio.datasets.envelope import arrange, follow
 from omniaudio_studio.datasets.library import MaterialLibrary
+from omniaudio_studio.datasets.solids import SOLID
 from omniaudio_studio.errors import OptionError
 from omniaudio_studio.foa.encoding import direction_vector
 
@@ -61,6 +62,8 @@ def sample_scene(
     distractors: float = 0.0,
     procedural_background: float = 0.2,
     whole: float = 0.6,
+    restyled: float = 0.0,
+    solids: float = 0.0,
     seed: Sequence[int] = (),
 ) -> Scene:
     """Draw a scene.
@@ -85,6 +88,10 @@ def sample_scene(
         Probability of a procedural sky where the library has panoramas.
     whole
         Probability that a source may sound all the time; others start late, stop early or both.
+    restyled
+        Probability that a drawing is turned, outlined and reduced to few colours.
+    solids
+        Probability that a distractor is a rendered object (`datasets.solids`), of no class.
     seed
         Recorded in the scene.
 
@@ -107,22 +114,27 @@ def sample_scene(
         azimuth, elevation = _place(rng, placed)
         made.append(
             _draw_source(
-                rng, library, name, seconds, float(gain_db), azimuth, elevation, moves, whole
+                rng,
+                library,
+                name,
+                seconds,
+                float(gain_db),
+                azimuth,
+                elevation,
+                moves,
+                whole,
+                restyled,
             )
         )
     room = _draw_room(rng) if rng.random() < reflections else None
     still = []
     for _ in range(int(rng.integers(1, 3)) if rng.random() < distractors else 0):
         name = names[int(rng.integers(len(names)))]
+        if solids and rng.random() < solids:
+            name = SOLID
         azimuth, elevation = _place(rng, placed)
-        still.append(Distractor(name, azimuth, elevation, _draw_look(rng, library, name)))
-    background = Background(
-        panorama=library.draw_panorama(rng, procedural_background),
-        yaw=float(rng.uniform(-np.pi, np.pi)),
-        mirror=bool(rng.random() < 0.5),
-        brightness=float(rng.uniform(0.7, 1.25)),
-        contrast=float(rng.uniform(0.7, 1.2)),
-    )
+        still.append(Distractor(name, azimuth, elevation, draw_look(rng, library, name, restyled)))
+    background = draw_background(rng, library, procedural_background)
     noise = None
     if rng.random() < ambience:
         noise = Ambience(
@@ -166,13 +178,39 @@ def _place(rng: np.random.Generator, placed: list[NDArray[np.float64]]) -> tuple
     return azimuth, elevation
 
 
-def _draw_look(rng: np.random.Generator, library: MaterialLibrary, name: str) -> Look:
-    return Look(
+def draw_background(
+    rng: np.random.Generator, library: MaterialLibrary, procedural_share: float
+) -> Background:
+    """A panorama, or a procedural sky with probability ``procedural_share``, turned and toned."""
+    return Background(
+        panorama=library.draw_panorama(rng, procedural_share),
+        yaw=float(rng.uniform(-np.pi, np.pi)),
+        mirror=bool(rng.random() < 0.5),
+        brightness=float(rng.uniform(0.7, 1.25)),
+        contrast=float(rng.uniform(0.7, 1.2)),
+    )
+
+
+def draw_look(
+    rng: np.random.Generator, library: MaterialLibrary, name: str, restyled: float = 0.0
+) -> Look:
+    """How a thing of a class is drawn; with probability ``restyled`` in a style of its own."""
+    look = Look(
         sprite=library.draw_sprite(name, rng),
         size=float(np.radians(rng.uniform(15, 50))),
         hue=float(rng.normal(0, 0.08)),
         brightness=float(rng.uniform(0.75, 1.2)),
         mirror=bool(rng.random() < 0.5),
+    )
+    # (Nothing is drawn from the generator for the usual scenes: a seed keeps its scene.)
+    if restyled == 0 or rng.random() >= restyled:
+        return look
+    return replace(
+        look,
+        hue=float(rng.normal(0, 0.15)),
+        turn=float(rng.normal(0, 0.25)),
+        outline=float(rng.uniform(0.01, 0.045)) if rng.random() < 0.7 else 0.0,
+        shades=int(rng.integers(3, 7)) if rng.random() < 0.5 else 0,
     )
 
 
@@ -186,6 +224,7 @@ def _draw_source(
     elevation: float,
     moves: bool,
     whole: float,
+    restyled: float,
 ) -> Source:
     on, off = 0.0, float(seconds)
     if rng.random() >= whole:
@@ -213,7 +252,7 @@ def _draw_source(
         azimuth=track[0],
         elevation=track[1],
         distance=float(rng.uniform(1.0, 3.0)),
-        look=_draw_look(rng, library, name),
+        look=draw_look(rng, library, name, restyled),
         pulse=float(rng.uniform(0.3, 0.5)),
         bounce=float(rng.uniform(0, 0.15)) if rng.random() < 0.5 else 0.0,
         tilt=float(rng.uniform(-0.4, 0.4)) if rng.random() < 0.5 else 0.0,

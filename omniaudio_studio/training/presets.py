@@ -18,7 +18,9 @@ from omniaudio_studio.training.stages.oobleck import OobleckSetup
 
 @dataclass(frozen=True)
 class SceneSetup:
-    """The synthetic scenes that everything is trained on. Times in seconds."""
+    """The synthetic scenes that everything is trained on. Times in seconds; ``distractors``,
+    ``restyled`` and ``solids`` are probabilities (`datasets.scene.sample_scene`), ``sheets`` counts
+    the panoramas of many drawings that names are learnt from."""
 
     count: int = 2000
     seconds: float = 8.0
@@ -26,6 +28,10 @@ class SceneSetup:
     min_sources: int = 1
     max_sources: int = 3
     motion: str = "mixed"
+    distractors: float = 0.0
+    restyled: float = 0.0
+    solids: float = 0.0
+    sheets: int = 0
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,7 @@ class Networks:
     latent_width: int = 320
     content: int = 40
     spatial: int = 24
-    stem: int = 24
+    stem: int = 32
     vision_depth: int = 4
     dit_width: int = 256
     dit_depth: int = 8
@@ -143,8 +149,10 @@ PRESETS: dict[str, Preset] = {
     "medium": _paper(MEDIUM),
     "small": _paper(SMALL),
     "starter": Preset(
+        scenes=SceneSetup(distractors=0.3, restyled=0.5, solids=0.4, sheets=2000),
+        feature_rate=12.5,
         vae=StageSetup(steps=1450, batch=16, length=20, rate=1e-3, warmup=100, ema=0.995),
-        vision=StageSetup(steps=700, batch=8, length=12, rate=1.5e-3, warmup=100, ema=0.995),
+        vision=StageSetup(steps=4000, batch=6, length=16, rate=1.5e-3, warmup=100, ema=0.995),
         coarse=StageSetup(steps=0, batch=24, length=64, rate=1e-3, warmup=200, ema=0.999),
         pretrain=StageSetup(steps=0, batch=24, length=64, rate=1e-3, warmup=200, ema=0.999),
         finetune=StageSetup(steps=3600, batch=24, length=64, rate=1e-3, warmup=200, ema=0.999),
@@ -153,7 +161,9 @@ PRESETS: dict[str, Preset] = {
     ),
     # Every stage in seconds, for the tests: the code paths of the starter, nothing worth hearing.
     "debug": Preset(
-        scenes=SceneSetup(count=3, seconds=2.0),
+        scenes=SceneSetup(
+            count=3, seconds=2.0, distractors=0.5, restyled=0.5, solids=0.5, sheets=3
+        ),
         networks=Networks(
             frame_width=32,
             latent_width=32,

@@ -1,8 +1,8 @@
 """A set of rendered scenes on disk, as plain arrays that every stage reads.
 
 What is stored per scene: the sound field, the two views at the feature rate, and where each source
-is. Building is resumable: finished scenes are counted, and each depends only on the seed and its
-number.
+is and how loud; beside the scenes, sheets of many drawings (`training.sheets`). Building is
+resumable: finished scenes are counted, and each depends only on the seed and its number.
 """
 
 from __future__ import annotations
@@ -23,13 +23,21 @@ from omniaudio_studio.datasets.sound import render_foa
 from omniaudio_studio.errors import MediaError, MissingFileError
 from omniaudio_studio.files import written_whole
 from omniaudio_studio.panorama.views import ViewRenderer
+from omniaudio_studio.training.frames import FrameStore, FrameWriter
 from omniaudio_studio.training.presets import SceneSetup
+from omniaudio_studio.training.sheets import MOST_DRAWN, draw_sheet
 from omniaudio_studio.training.views import EQUIRECT, FRONT
 
 MOST_SOURCES = 3
 
-#: Scenes are drawn at twice the panorama view's size, then reduced as a clip's frames would be.
-_DRAWN = (2 * EQUIRECT.width, 2 * EQUIRECT.height)
+#: Values of each source in each frame: class, whether it sounds, x, y, z, level, gain.
+SOURCE = 7
+
+#: Scenes are drawn larger than the panorama view, then reduced as a clip's frames would be.
+_DRAWN = (3 * EQUIRECT.width // 2, 3 * EQUIRECT.height // 2)
+
+#: An array in memory, a mapped one, or pictures that are decoded as they are read.
+Frames = NDArray[np.uint8] | FrameStore
 
 
 @dataclass(frozen=True)
@@ -43,20 +51,27 @@ class SceneSet:
     equirect, front
         uint8 ``(N, S, height, width, 3)``.
     sources
-        float32 ``(N, S, 3, 5)``: per frame and source its class (-1: none), whether it sounds, and
-        the unit vector (x, y, z) to it.
+        float32 ``(N, S, 3, 7)``: per frame and source its class (-1: none), whether it sounds, the
+        unit vector (x, y, z) to it, the loudness that its drawing shows (0..1, 0 while it does not
+        sound), and its gain in dB.
     classes
         Names of the classes.
     feature_rate
         Frames per second.
+    sheets
+        uint8 ``(M, 1, height, width, 3)``: panoramas crowded with drawings; may be none.
+    drawn
+        float32 ``(M, 12, 5)``: what is drawn on them, as `training.sheets.draw_sheet` says.
     """
 
     foa: NDArray[np.float16]
-    equirect: NDArray[np.uint8]
-    front: NDArray[np.uint8]
+    equirect: Frames
+    front: Frames
     sources: NDArray[np.float32]
     classes: tuple[str, ...]
     feature_rate: float
+    sheets: Frames | None = None
+    drawn: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.foa)
@@ -65,13 +80,16 @@ class SceneSet:
 def source_table(
     scene: Scene, classes: tuple[str, ...], times: NDArray[np.float64]
 ) -> NDArray[np.float32]:
-    """The ``sources`` row of a scene, float32 ``(S, 3, 5)``."""
-    table = np.zeros((len(times), MOST_SOURCES, 5), np.float32)
+    """The ``sources`` row of a scene, float32 ``(S, 3, 7)``."""
+    table = np.zeros((len(times), MOST_SOURCES, SOURCE), np.float32)
     table[..., 0] = -1
     for index, source in enumerate(scene.sources[:MOST_SOURCES]):
         table[:, index, 0] = classes.index(source.name)
-        table[:, index, 1] = (times >= source.on) & (times < source.off)
-        table[:, index, 2:] = source.vectors(times).T
+        on = (times >= source.on) & (times < source.off)
+        table[:, index, 1] = on
+        table[:, index, 2:5] = source.vectors(times).T
+        table[:, index, 5] = on * np.array([source.loudness(float(time)) for time in times])
+        table[:, index, 6] = source.gain_db
     return table
 
 
@@ -91,7 +109,6 @@ def build_scene_set(
     """
     folder.mkdir(parents=True, exist_ok=True)
     frames = round(setup.seconds * feature_rate)
-    samples = round(setup.seconds * RATE)
     meta = {
         "setup": asdict(setup),
         "feature_rate": feature_rate,
@@ -99,11 +116,10 @@ def build_scene_set(
         # folds and chosen panoramas included: training and validation must not mix on resuming
         "material": library.listing,
     }
+    samples = round(setup.seconds * RATE)
     shapes: dict[str, tuple[type, tuple[int, ...]]] = {
         "foa": (np.float16, (setup.count, 4, samples)),
-        "equirect": (np.uint8, (setup.count, frames, EQUIRECT.height, EQUIRECT.width, 3)),
-        "front": (np.uint8, (setup.count, frames, FRONT.height, FRONT.width, 3)),
-        "sources": (np.float32, (setup.count, frames, MOST_SOURCES, 5)),
+        "sources": (np.float32, (setup.count, frames, MOST_SOURCES, SOURCE)),
     }
     described = folder / "scenes.json"
     if described.exists():
@@ -117,10 +133,16 @@ def build_scene_set(
             name: np.lib.format.open_memmap(folder / f"{name}.npy", "w+", kind, shape)
             for name, (kind, shape) in shapes.items()
         }
+        _build_sheets(folder, setup, library)
         _note(described, meta, 0)
     done = int(json.loads(described.read_text())["done"])
     times = np.arange(frames) / feature_rate
-    equirect, front = (ViewRenderer(view, source_size=_DRAWN) for view in (EQUIRECT, FRONT))
+    views = (EQUIRECT, FRONT)
+    renderers = [ViewRenderer(view, source_size=_DRAWN) for view in views]
+    writers = [
+        FrameWriter(folder, view.name, (setup.count, frames, view.height, view.width, 3), done)
+        for view in views
+    ]
     for index in range(done, setup.count):
         scene = sample_scene(
             scene_rng(setup.seed, index),
@@ -128,21 +150,35 @@ def build_scene_set(
             setup.seconds,
             (setup.min_sources, setup.max_sources),
             setup.motion,  # type: ignore[arg-type]  # checked by sample_scene
+            distractors=setup.distractors,
+            restyled=setup.restyled,
+            solids=setup.solids,
         )
         arrays["foa"][index] = render_foa(scene, library)
-        renderer = SceneRenderer(scene, library, *_DRAWN)
-        for number, time in enumerate(times):
-            picture = renderer.frame(float(time))
-            arrays["equirect"][index, number] = equirect(picture)
-            arrays["front"][index, number] = front(picture)
         arrays["sources"][index] = source_table(scene, library.classes, times)
+        drawing = SceneRenderer(scene, library, *_DRAWN)
+        pictures = [drawing.frame(float(time)) for time in times]
+        for renderer, writer in zip(renderers, writers, strict=True):
+            writer.write(index, np.stack([renderer(picture) for picture in pictures]))
         if (index + 1) % 10 == 0 or index + 1 == setup.count:
-            for array in arrays.values():
-                array.flush()
+            for part in (*arrays.values(), *writers):
+                part.flush()
             _note(described, meta, index + 1)
         if progress is not None:
             progress(index + 1, setup.count)
     return open_scene_set(folder)
+
+
+def _build_sheets(folder: Path, setup: SceneSetup, library: MaterialLibrary) -> None:
+    shape = (setup.sheets, 1, EQUIRECT.height, EQUIRECT.width, 3)
+    drawn = np.zeros((setup.sheets, MOST_DRAWN, 5), np.float32)
+    writer = FrameWriter(folder, "sheets", shape, 0)
+    renderer = ViewRenderer(EQUIRECT, source_size=_DRAWN)
+    for index in range(setup.sheets):
+        scene, drawn[index] = draw_sheet(setup.seed, index, library, setup.restyled)
+        writer.write(index, renderer(SceneRenderer(scene, library, *_DRAWN).frame(0.0))[None])
+    writer.close()
+    np.save(folder / "drawn.npy", drawn)
 
 
 def open_scene_set(folder: Path) -> SceneSet:
@@ -160,14 +196,25 @@ def open_scene_set(folder: Path) -> SceneSet:
     done = int(text["done"])
     if done == 0:
         raise MediaError(f"{folder} holds no finished scene yet: run `omniaudio train scenes`")
-    arrays = {
-        name: np.load(folder / f"{name}.npy", mmap_mode="r")[:done]
-        for name in ("foa", "equirect", "front", "sources")
-    }
+    meta = text["meta"]
+    foa, sources = (
+        np.load(folder / f"{name}.npy", mmap_mode="r")[:done] for name in ("foa", "sources")
+    )
+    drawn = np.load(folder / "drawn.npy")
+    equirect, front = (
+        FrameStore(folder, view.name, (done, sources.shape[1], view.height, view.width, 3))
+        for view in (EQUIRECT, FRONT)
+    )
+    sheets = (len(drawn), 1, EQUIRECT.height, EQUIRECT.width, 3)
     return SceneSet(
-        **arrays,
-        classes=tuple(text["meta"]["classes"]),
-        feature_rate=float(text["meta"]["feature_rate"]),
+        foa,
+        equirect,
+        front,
+        sources,
+        tuple(meta["classes"]),
+        float(meta["feature_rate"]),
+        FrameStore(folder, "sheets", sheets) if len(drawn) else None,
+        drawn if len(drawn) else None,
     )
 
 

@@ -55,7 +55,8 @@ class Excerpts(Protocol):
 
 
 class SceneExcerpts:
-    """Each stored scene as one excerpt.
+    """Each stored scene as one excerpt; its pictures are reduced where the vision's are smaller by
+    a whole factor.
 
     Raises
     ------
@@ -66,12 +67,13 @@ class SceneExcerpts:
     def __init__(self, scenes: SceneSet, vision: PanoramaVision) -> None:
         check_same_rate(vision, scenes.feature_rate, "the scenes are")
         height, width = scenes.equirect.shape[2:4]
-        if (width, height) != (vision.view.width, vision.view.height):
+        factor = max(1, width // vision.view.width)
+        if (width, height) != (factor * vision.view.width, factor * vision.view.height):
             raise MediaError(
                 f"the scenes' panoramas are {width} x {height}, the bundle {vision.bundle!r} looks "
                 f"at {vision.view.width} x {vision.view.height}; train from --clips"
             )
-        self._scenes = scenes
+        self._scenes, self._factor = scenes, factor
         self.frames = scenes.equirect.shape[1]
 
     def __len__(self) -> int:
@@ -84,7 +86,17 @@ class SceneExcerpts:
 
     def read(self, first: int) -> Iterator[Excerpt]:
         for index in range(first, len(self)):
-            yield self._scenes.equirect[index], self._scenes.foa[index].astype(np.float32)
+            pictures = reduced(self._scenes.equirect[index], self._factor)
+            yield pictures, self._scenes.foa[index].astype(np.float32)
+
+
+def reduced(pictures: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
+    """Pictures (S, H, W, 3) with the mean of ``factor`` x ``factor`` pixels in place of each."""
+    if factor == 1:
+        return pictures
+    count, height, width, _ = pictures.shape
+    shape = (count, height // factor, factor, width // factor, factor, 3)
+    return np.round(pictures.reshape(shape).mean(axis=(2, 4))).astype(np.uint8)
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from omniaudio_studio.panorama.views import View
 _MEAN, _STD = (0.45, 0.45, 0.45), (0.25, 0.25, 0.25)
 
 #: The whole sphere, coarse.
-EQUIRECT = View("equirect", "equirect", 160, 80, mean=_MEAN, std=_STD)
+EQUIRECT = View("equirect", "equirect", 320, 160, mean=_MEAN, std=_STD)
 #: What lies ahead, finer.
-FRONT = View("front", "perspective", 96, 96, fov=120.0, mean=_MEAN, std=_STD)
+FRONT = View("front", "perspective", 192, 192, fov=120.0, mean=_MEAN, std=_STD)
 
 #: Pixels per feature cell, both ways (the frame encoder's stride).
-CELL = 8
+CELL = 16
 
 
 def front_directions(view: View = FRONT) -> Tensor:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from omniaudio_studio.panorama.equirect import Equirect
 from omniaudio_studio.panorama.perspective import Perspective
 from omniaudio_studio.panorama.sphere import row_solid_angles
-from omniaudio_studio.training.views import EQUIRECT, FRONT
+from omniaudio_studio.training.views import FRONT
 
 
 def brightest(picture: NDArray, *, front: bool) -> NDArray[np.float64]:
@@ -21,8 +21,8 @@ def brightest(picture: NDArray, *, front: bool) -> NDArray[np.float64]:
         looking = Perspective(FRONT.width, FRONT.height, FRONT.fov or 0.0).direction(u, v)
         weight *= looking[0] ** 3  # pixels of a flat picture cover less of the sphere outwards
     else:
-        looking = Equirect(EQUIRECT.width, EQUIRECT.height).direction(u, v)
-        weight *= row_solid_angles(EQUIRECT.height)[:, None]
+        looking = Equirect(grey.shape[1], grey.shape[0]).direction(u, v)
+        weight *= row_solid_angles(grey.shape[0])[:, None]
     middle = (looking * weight).sum(axis=(1, 2))
     return np.asarray(middle / np.linalg.norm(middle))
 

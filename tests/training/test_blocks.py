@@ -42,10 +42,10 @@ def test_rows_beyond_the_poles_repeat_the_edge() -> None:
 @pytest.mark.parametrize("cells", [1, 7, 19])
 def test_the_frame_encoder_turns_with_the_panorama(cells: int) -> None:
     encoder = FrameEncoder(VisionConfig(stem=(8, 16, 32), depth=2)).double().eval()
-    picture = torch.randn(2, 3, 80, 160, dtype=torch.float64)
+    picture = torch.randn(2, 3, 160, 320, dtype=torch.float64)
     with torch.no_grad():
         plain = encoder(picture).unflatten(1, (10, 20))
-        turned = encoder(picture.roll(8 * cells, -1)).unflatten(1, (10, 20))
+        turned = encoder(picture.roll(16 * cells, -1)).unflatten(1, (10, 20))
     assert plain.shape == (2, 10, 20, 32)
     torch.testing.assert_close(turned, plain.roll(cells, 2))
     assert not torch.allclose(turned, plain)
@@ -54,10 +54,10 @@ def test_the_frame_encoder_turns_with_the_panorama(cells: int) -> None:
 def test_cells_run_row_by_row_from_the_upper_left() -> None:
     # Brighten the pixels of one cell: the feature that changes most is that cell's.
     encoder = FrameEncoder(VisionConfig(stem=(8, 16, 32), depth=1)).eval()
-    picture = torch.zeros(1, 3, 96, 96)
+    picture = torch.zeros(1, 3, 192, 192)
     row, column = 3, 8
     marked = picture.clone()
-    marked[..., 8 * row : 8 * row + 8, 8 * column : 8 * column + 8] = 4
+    marked[..., 16 * row : 16 * row + 16, 16 * column : 16 * column + 16] = 4
     with torch.no_grad():
         change = (encoder(marked) - encoder(picture)).norm(dim=-1)[0].view(12, 12)
     # (The strided convolutions look from the upper left corner of a cell.)
@@ -67,7 +67,7 @@ def test_cells_run_row_by_row_from_the_upper_left() -> None:
 
 def test_frames_do_not_see_each_other() -> None:
     encoder = FrameEncoder(VisionConfig(stem=(8, 16, 32), depth=1)).eval()
-    pictures = torch.randn(3, 3, 80, 160)
+    pictures = torch.randn(3, 3, 160, 320)
     with torch.no_grad():
         torch.testing.assert_close(encoder(pictures)[1:2], encoder(pictures[1:2]))
 

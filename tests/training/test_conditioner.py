@@ -13,8 +13,10 @@ from omniaudio_studio.panorama.equirect import Equirect
 from omniaudio_studio.panorama.perspective import Perspective
 from omniaudio_studio.panorama.sphere import row_solid_angles, vector_to_angles
 from omniaudio_studio.training.networks.conditioner import (
+    PEAKS,
     Conditioner,
     ConditionerConfig,
+    Heat,
     Localiser,
     Projection,
     cell_directions,
@@ -28,12 +30,14 @@ CELLS = CONFIG.rows * CONFIG.columns
 class Given(nn.Module):
     """Heat that is given instead of found."""
 
-    def __init__(self, logits: Tensor) -> None:
+    def __init__(self, logits: Tensor, level: Tensor | None = None) -> None:
         super().__init__()
-        self.logits = logits
+        names = torch.full((*logits.shape[:3], CONFIG.classes + 1), 0.25).log()
+        level = torch.zeros(logits.shape[:3]) if level is None else level
+        self.found = Heat(logits, level, names)
 
-    def forward(self, cells: Tensor, rows: int, columns: int) -> Tensor:
-        return self.logits
+    def forward(self, cells: Tensor, rows: int, columns: int) -> Heat:
+        return self.found
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(10, 20), (4, 8), (1, 2)])
@@ -79,7 +83,8 @@ def test_a_single_hot_cell_is_the_direction() -> None:
         located = localiser(torch.zeros(2, 5, CELLS, CONFIG.features))
     torch.testing.assert_close(located.direction, localiser.directions[hot], atol=1e-6, rtol=0)
     torch.testing.assert_close(located.activity, torch.full((2, 5, CONFIG.slots), 40.0))
-    assert torch.equal(located.weights.argmax(dim=-1), hot[..., -1])
+    assert torch.equal(located.weights.argmax(dim=2), hot)
+    torch.testing.assert_close(located.clip, torch.full((2, CONFIG.slots), 40.0))
 
 
 def test_no_preference_is_no_direction() -> None:
@@ -92,7 +97,7 @@ def test_no_preference_is_no_direction() -> None:
     torch.testing.assert_close(
         located.direction, torch.zeros(1, 1, CONFIG.slots, 3), atol=1e-6, rtol=0
     )
-    torch.testing.assert_close(located.weights.sum(-1), torch.ones(1, 1))
+    torch.testing.assert_close(located.weights.sum(2), torch.ones(1, 1, CONFIG.slots))
 
 
 @pytest.fixture
@@ -124,12 +129,13 @@ def test_a_turned_panorama_turns_directions_and_nothing_else(
     assert plain.direction.norm(dim=-1).max() > 0.2
     torch.testing.assert_close(turned.direction, plain.direction @ turn.T, atol=1e-6, rtol=1e-6)
     torch.testing.assert_close(turned.activity, plain.activity)
-    slots, slots_turned = (
-        x[..., : 4 * CONFIG.slots].unflatten(-1, (CONFIG.slots, 4)) for x in (told, told_turned)
-    )
-    torch.testing.assert_close(slots_turned[..., :3], slots[..., :3] @ turn.T, atol=1e-6, rtol=1e-6)
-    rest = slice(4 * CONFIG.slots, None)
-    torch.testing.assert_close(told_turned[..., rest], told[..., rest], atol=1e-6, rtol=1e-6)
+    ends = 6 * CONFIG.slots, 6 * CONFIG.slots + PEAKS * (6 + CONFIG.classes)
+    for x, y in ((told, told_turned),):
+        for first, last, count in ((0, ends[0], CONFIG.slots), (*ends, PEAKS)):
+            part, moved = (z[..., first:last].unflatten(-1, (count, -1)) for z in (x, y))
+            torch.testing.assert_close(moved[..., :3], part[..., :3] @ turn.T, atol=1e-6, rtol=1e-6)
+            torch.testing.assert_close(moved[..., 3:], part[..., 3:], atol=1e-6, rtol=1e-6)
+        torch.testing.assert_close(y[..., ends[1] :], x[..., ends[1] :], atol=1e-6, rtol=1e-6)
 
 
 def test_azimuth_of_a_turned_cell_falls_by_a_cell() -> None:
@@ -153,9 +159,56 @@ def test_one_frame_alone_has_no_change(localiser: Localiser) -> None:
     front = torch.randn(1, 1, CONFIG.front_cells, CONFIG.features)
     with torch.no_grad():
         summary = localiser.float().summarise(features, front)
-    start = 4 * CONFIG.slots + CONFIG.features
+    start = 6 * CONFIG.slots + PEAKS * (6 + CONFIG.classes) + CONFIG.features
+    assert not summary[..., 5 : 6 * CONFIG.slots : 6].any()
     assert not summary[..., start : start + CONFIG.features].any()
     assert torch.isfinite(summary).all()
+
+
+def peaks_of(localiser: Localiser, logits: Tensor, level: Tensor) -> Tensor:
+    """Peaks ``[PEAKS, 6 + C]`` of one frame's class-agnostic logits and levels ``[K]``."""
+    every = logits[:, None].expand(-1, CONFIG.slots)[None, None]
+    heat = Given(every, level[None, None]).found
+    with torch.no_grad():
+        return localiser.peaks(heat)[0, 0].unflatten(0, (PEAKS, -1))
+
+
+def test_two_sources_are_two_peaks_with_their_levels() -> None:
+    localiser = Localiser(CONFIG)
+    logits, level = torch.full((CELLS,), -9.0), torch.zeros(CELLS)
+    one, other = 105, 112
+    logits[one], logits[one + 1], logits[other] = 9.0, 8.0, 5.0
+    level[[one, one + 1]], level[other] = 4.0, -4.0
+    first, second, third = peaks_of(localiser, logits, level)
+    # The neighbour of the first belongs to it; the second is seven cells further.
+    assert first[:3] @ localiser.directions[one] > math.cos(math.radians(10))
+    assert second[:3] @ localiser.directions[other] > math.cos(math.radians(10))
+    assert first[3].item() == pytest.approx(1, abs=1e-3) and third[3] < 0.01
+    assert first[4].item() == pytest.approx(torch.sigmoid(torch.tensor(4.0)).item(), abs=1e-3)
+    assert second[4].item() == pytest.approx(torch.sigmoid(torch.tensor(-4.0)).item(), abs=0.02)
+
+
+def test_a_class_sounds_where_something_sounds_that_looks_like_it() -> None:
+    net = Localiser(CONFIG).heat
+    with torch.no_grad():
+        heat = net(torch.randn(1, 4, CELLS, CONFIG.features), CONFIG.rows, CONFIG.columns)
+    sounds = torch.sigmoid(heat.logits)
+    torch.testing.assert_close(
+        sounds[..., :-1], sounds[..., -1:] * heat.names[..., :-1].exp(), atol=1e-6, rtol=1e-4
+    )
+    torch.testing.assert_close(heat.names.exp().sum(-1), torch.ones(1, 4, CELLS))
+
+
+def test_the_heat_sees_the_frames_around_it() -> None:
+    net = Localiser(CONFIG).heat
+    cells = torch.randn(1, 12, CELLS, CONFIG.features)
+    changed = cells.clone()
+    # (What the clip as a whole is like is left as it was.)
+    changed[:, 6], changed[:, 7] = cells[:, 7], cells[:, 6]
+    with torch.no_grad():
+        first, second = (net(x, CONFIG.rows, CONFIG.columns).level for x in (cells, changed))
+    moved = (first - second).abs().amax(dim=-1)[0] > 1e-5
+    assert moved.tolist() == [4 <= frame <= 10 for frame in range(12)]
 
 
 def test_global_is_the_mean_over_time_and_clips_stay_apart(localiser: Localiser) -> None:

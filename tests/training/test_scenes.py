@@ -30,7 +30,7 @@ def test_the_bright_disk_is_where_the_table_says(disk_scenes: SceneSet) -> None:
     seen_ahead = 0
     for scene in range(len(disk_scenes)):
         for frame in range(disk_scenes.equirect.shape[1]):
-            _, sounding, *direction = disk_scenes.sources[scene, frame, 0]
+            _, sounding, *direction = disk_scenes.sources[scene, frame, 0, :5]
             if not sounding:
                 continue
             where = np.array(direction)
@@ -60,17 +60,17 @@ def test_the_sound_comes_from_where_the_table_says(disk_scenes: SceneSet) -> Non
             if np.linalg.norm(intensity) < 1e-4:
                 continue
             found = intensity / np.linalg.norm(intensity)
-            angles.append(apart(found, disk_scenes.sources[scene, frame, 0, 2:])[0])
+            angles.append(apart(found, disk_scenes.sources[scene, frame, 0, 2:5])[0])
     # Walls and noise pull a little, a moving source is ahead of its frame's time by half a frame.
     assert len(angles) > 50 and np.median(angles) < 6 and np.max(angles) < 25
 
 
-def test_the_table_holds_class_time_and_direction() -> None:
+def test_the_table_holds_class_time_direction_and_level() -> None:
     library = MaterialLibrary()
     scene = sample_scene(scene_rng(0, 1), library, 2.0, (3, 3), whole=0.0)
     times = np.arange(16) / 8
     table = source_table(scene, library.classes, times)
-    assert table.shape == (16, 3, 5) and table.dtype == np.float32
+    assert table.shape == (16, 3, 7) and table.dtype == np.float32
     for index, source in enumerate(scene.sources):
         assert library.classes[int(table[0, index, 0])] == source.name
         for row, time in zip(table[:, index], times, strict=True):
@@ -81,8 +81,12 @@ def test_the_table_holds_class_time_and_direction() -> None:
                 np.sin(azimuth) * np.cos(elevation),
                 np.sin(elevation),
             ]
-            np.testing.assert_allclose(row[2:], expected, atol=1e-6)
+            np.testing.assert_allclose(row[2:5], expected, atol=1e-6)
+            assert row[5] == pytest.approx(row[1] * source.loudness(time), abs=1e-6)
+            assert row[6] == pytest.approx(source.gain_db)
     assert 0 < table[..., 1].mean() < 1
+    sounding = table[..., 1] > 0
+    assert table[..., 5].max() > 0.9 and not table[..., 5][~sounding].any()
 
 
 def test_no_source_is_no_class() -> None:
@@ -100,9 +104,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> SceneSet:
 def test_shapes_are_those_that_are_documented(whole: SceneSet) -> None:
     assert len(whole) == 12
     assert whole.foa.shape == (12, 4, 24000) and whole.foa.dtype == np.float16
-    assert whole.equirect.shape == (12, 4, 80, 160, 3) and whole.equirect.dtype == np.uint8
-    assert whole.front.shape == (12, 4, 96, 96, 3) and whole.front.dtype == np.uint8
-    assert whole.sources.shape == (12, 4, 3, 5) and whole.sources.dtype == np.float32
+    assert whole.equirect.shape == (12, 4, 160, 320, 3) and whole.equirect.dtype == np.uint8
+    assert whole.front.shape == (12, 4, 192, 192, 3) and whole.front.dtype == np.uint8
+    assert whole.sources.shape == (12, 4, 3, 7) and whole.sources.dtype == np.float32
     assert whole.feature_rate == 8.0 and whole.classes == MaterialLibrary().classes
     assert np.isfinite(whole.foa).all() and (np.abs(whole.foa).max(axis=(1, 2)) > 1e-3).all()
 
@@ -125,7 +129,7 @@ def test_an_interrupted_set_goes_on_and_is_the_same(tmp_path: Path, whole: Scene
     )
     assert counted == [11, 12]
     for name in ARRAYS:
-        assert np.array_equal(getattr(resumed, name), getattr(whole, name))
+        assert np.array_equal(getattr(resumed, name)[:], getattr(whole, name)[:])
     # And once more: nothing is left to do.
     build_scene_set(tmp_path, SETUP, MaterialLibrary(), 8.0, lambda done, of: counted.append(done))
     assert counted == [11, 12]

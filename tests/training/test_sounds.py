@@ -90,7 +90,7 @@ def test_what_cannot_be_used_is_left_out_and_told(tmp_path: Path) -> None:
 def test_scenes_are_read_as_they_are() -> None:
     field = noise(4, 600).astype(np.float16)[None]
     nothing = np.zeros((1, 1, 2, 2, 3), np.uint8)
-    scenes = SceneSet(field, nothing, nothing, np.zeros((1, 1, 3, 5), np.float32), ("one",), 8.0)
+    scenes = SceneSet(field, nothing, nothing, np.zeros((1, 1, 3, 7), np.float32), ("one",), 8.0)
     sounds = SceneSounds(scenes)
     assert (len(sounds), sounds.length(0), sounds.rate) == (1, 600, 48000)
     found = sounds.read(0, 500, 200)

@@ -36,7 +36,8 @@ ARRAYS = ("features", "energy", "vectors")
 
 @pytest.fixture(scope="module")
 def vision() -> PanoramaVision:
-    return bundle_vision(STARTER, threads=1)
+    # (At the rate of the scenes below, whatever the starter's own is.)
+    return replace(bundle_vision(STARTER, threads=1), rate=8.0)
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +77,11 @@ def test_silence_has_neither_energy_nor_direction() -> None:
 
 
 def test_features_turn_with_the_panorama(vision: PanoramaVision, scenes: SceneSet) -> None:
-    frames = scenes.equirect[0]
+    frames, _ = next(SceneExcerpts(scenes, vision).read(0))
+    pixels = frames.shape[2] // 20  # of a cell
     grid = vision.features(frames).reshape(len(frames), 10, 20, -1).astype(np.float32)
     for columns in (1, 7, 10):
-        moved = vision.features(np.roll(frames, 8 * columns, axis=2)).astype(np.float32)
+        moved = vision.features(np.roll(frames, pixels * columns, axis=2)).astype(np.float32)
         expected = np.roll(grid, columns, axis=2).reshape(moved.shape)
         np.testing.assert_allclose(moved, expected, atol=4e-3)
     assert np.abs(moved - grid.reshape(moved.shape)).max() > 0.5  # it does make a difference
@@ -94,7 +96,8 @@ def test_a_drawn_excerpt_is_the_scene_turned(
     )
     clips = build_spatial_set(tmp_path, SceneExcerpts(one, vision), vision)
     frames = clips.features.shape[1]
-    panoramas = [np.roll(one.equirect[0], 8 * turn, axis=2) for turn in range(20)]
+    picture, _ = next(SceneExcerpts(one, vision).read(0))
+    panoramas = [np.roll(picture, picture.shape[2] // 20 * turn, axis=2) for turn in range(20)]
     seen = np.stack([vision.features(frames).astype(np.float32) for frames in panoramas])
     turns = set()
     for seed in range(4):
@@ -185,9 +188,20 @@ def test_scenes_of_another_rate_or_size_are_refused(
 ) -> None:
     with pytest.raises(MediaError, match=r"^the scenes are at 8 frames per second, .* at 5;"):
         SceneExcerpts(scenes, replace(vision, rate=5.0))
-    small = replace(vision, view=replace(vision.view, width=80, height=40))
-    with pytest.raises(MediaError, match=r"^the scenes' panoramas are 160 x 80, .* at 80 x 40;"):
+    small = replace(vision, view=replace(vision.view, width=70, height=35))
+    with pytest.raises(MediaError, match=r"^the scenes' panoramas are 320 x 160, .* at 70 x 35;"):
         SceneExcerpts(scenes, small)
+
+
+def test_larger_scenes_are_reduced_by_a_whole_factor(
+    vision: PanoramaVision, scenes: SceneSet
+) -> None:
+    small = replace(vision, view=replace(vision.view, width=80, height=40))
+    whole = scenes.equirect[3]
+    (found, _), *_ = SceneExcerpts(scenes, small).read(3)
+    assert found.shape == (4, 40, 80, 3) and found.dtype == np.uint8
+    expected = whole[1, 8:12, 20:24].astype(float).mean(axis=(0, 1))
+    np.testing.assert_allclose(found[1, 2, 5], expected, atol=0.5)
 
 
 def test_a_bundle_without_cells_is_refused(tmp_path: Path, scenes: SceneSet) -> None:

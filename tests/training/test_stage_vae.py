@@ -22,7 +22,7 @@ def scenes_of(foa: np.ndarray) -> SceneSet:
     return SceneSet(
         foa.astype(np.float16),
         np.zeros((count, 1, 80, 160, 3), np.uint8),
-        np.zeros((count, 1, 96, 96, 3), np.uint8),
+        np.zeros((count, 1, 192, 192, 3), np.uint8),
         np.zeros((count, 1, 3, 5), np.float32),
         ("one",),
         8.0,

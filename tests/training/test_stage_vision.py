@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,11 +17,15 @@ from omniaudio_studio.training.scenes import SceneSet
 from omniaudio_studio.training.stages.vision import (
     BLOB,
     Sight,
+    clip_loss,
     direction_error,
     frame_row,
     heat_loss,
     heat_target,
+    place_losses,
     present_loss,
+    sheet_loss,
+    sheet_row,
 )
 from omniaudio_studio.training.views import EQUIRECT, FRONT, front_directions
 from tests.training.bright import apart, brightest
@@ -29,12 +34,12 @@ SPHERE = cell_directions(10, 20)
 SLOTS = 4  # three classes and any
 
 
-def table(*sources: tuple[int, float, Tensor]) -> Tensor:
-    """One frame's sources ``[1, 1, 3, 5]`` from (class, sounding, direction)."""
-    rows = torch.zeros(1, 1, 3, 5)
+def table(*sources: tuple[int, float, Tensor], level: float = 0.5) -> Tensor:
+    """One frame's sources ``[1, 1, 3, 7]`` from (class, sounding, direction), of one level."""
+    rows = torch.zeros(1, 1, 3, 7)
     rows[..., 0] = -1
     for index, (name, sounding, direction) in enumerate(sources):
-        rows[0, 0, index] = torch.tensor([name, sounding, *direction.tolist()])
+        rows[0, 0, index] = torch.tensor([name, sounding, *direction.tolist(), level, -6.0])
     return rows
 
 
@@ -145,6 +150,64 @@ def test_present_loss_knows_which_classes_sound() -> None:
     assert present_loss(silence, table()).item() == pytest.approx(0, abs=1e-6)
 
 
+def test_clip_loss_asks_for_what_sounds_at_any_time() -> None:
+    frames = torch.cat([table((2, 1.0, SPHERE[0])), table((0, 1.0, SPHERE[9])), table()], dim=1)
+    right = torch.tensor([[30.0, -30.0, 30.0, 30.0]])
+    assert clip_loss(right, frames).item() == pytest.approx(0, abs=1e-6)
+    for slot in range(SLOTS):
+        wrong = right.clone()
+        wrong[0, slot] *= -1
+        assert clip_loss(wrong, frames).item() == pytest.approx(30 / SLOTS, rel=1e-4)
+
+
+def test_level_and_name_are_asked_at_the_place_of_the_source() -> None:
+    sources = table((1, 1.0, SPHERE[57]), (2, 0.0, SPHERE[3]), level=0.8)
+    there = (SPHERE @ SPHERE[57] > math.cos(1.0)).float()
+    level = torch.logit(torch.tensor(0.8)) * there - 9 * (1 - there)
+    names = torch.full((200, SLOTS), 0.02).log()
+    names[there > 0, 1] = math.log(0.94)
+    names[there == 0, 1] = math.log(1e-4)
+    found = place_losses(level[None, None], names[None, None], sources, SPHERE)
+    assert found[0].item() == pytest.approx(0, abs=1e-4)
+    assert found[1].item() == pytest.approx(-math.log(0.94), abs=1e-3)
+    quiet, _ = place_losses(level[None, None] - 99, names[None, None], sources, SPHERE)
+    assert quiet.item() == pytest.approx(0.64, abs=1e-3)
+    # Behind the camera of the front view there is nothing to ask about.
+    behind = table((1, 1.0, torch.tensor([-1.0, 0, 0])))
+    nothing = place_losses(
+        level[None, None, :144], names[None, None, :144], behind, front_directions()
+    )
+    assert nothing[0].item() == nothing[1].item() == 0
+
+
+def drawn(*things: tuple[int, int, float]) -> Tensor:
+    """A sheet's drawings ``[1, 1, 12, 5]`` from (class, cell, diameter in degrees)."""
+    rows = torch.zeros(1, 1, 12, 5)
+    rows[..., 0] = -1
+    for index, (name, cell, size) in enumerate(things):
+        rows[0, 0, index] = torch.tensor([name, *SPHERE[cell].tolist(), math.radians(size)])
+    return rows
+
+
+def test_every_cell_of_a_drawing_has_its_name_and_the_rest_none() -> None:
+    # (A rendered object has no name, and is nothing that is known.)
+    things = drawn((0, 105, 42.0), (2, 112, 15.0), (-1, 65, 40.0))
+    right = torch.full((200, 4), -30.0)
+    right[:, 3] = 30.0
+    big = SPHERE @ SPHERE[105] > math.cos(math.radians(18.9))
+    assert big.sum() == 5
+    right[big], right[112] = (
+        torch.tensor([30.0, -30, -30, -30]),
+        torch.tensor([-30.0, -30, 30, -30]),
+    )
+    assert sheet_loss(right[None, None], things, SPHERE).item() < 1e-5
+    for cell, name in ((105, 1), (112, 0), (65, 2), (20, 0), (105, 3)):
+        wrong = right.clone()
+        wrong[cell] = -30.0
+        wrong[cell, name] = 30.0
+        assert sheet_loss(wrong[None, None], things, SPHERE) > 0.05
+
+
 # Augmentation
 
 
@@ -156,7 +219,7 @@ def batches(
     for seed in range(4 * seeds):
         frames, sources = frame_row(scenes, np.random.default_rng(seed), 5, front=front)
         assert frames.shape == (5, 3, view.height, view.width) and frames.dtype == np.float32
-        assert sources.shape == (5, 3, 5)
+        assert sources.shape == (5, 3, 7)
         pictures = frames.transpose(0, 2, 3, 1) * view.std + view.mean
         assert pictures.min() > -1e-6 and pictures.max() < 1 + 1e-6
         for picture, row in zip(pictures, sources[:, 0], strict=True):
@@ -167,7 +230,7 @@ def batches(
 def test_sources_turn_and_mirror_with_the_panorama(disk_scenes: SceneSet) -> None:
     azimuths = []
     for picture, row in batches(disk_scenes, front=False, seeds=6):
-        angle, azimuth = apart(brightest(picture, front=False), row[2:])
+        angle, azimuth = apart(brightest(picture, front=False), row[2:5])
         assert angle < 9 and azimuth < 1.5
         azimuths.append(math.atan2(row[3], row[2]))
     # Disks that were in a few places are now everywhere.
@@ -179,7 +242,7 @@ def test_sources_mirror_with_the_front_view(disk_scenes: SceneSet) -> None:
     sides = set()
     for picture, row in batches(disk_scenes, front=True, seeds=20):
         if row[2] > 0.9:
-            angle, azimuth = apart(brightest(picture, front=True), row[2:])
+            angle, azimuth = apart(brightest(picture, front=True), row[2:5])
             assert angle < 9 and azimuth < 3
             if abs(row[3]) > 0.15:
                 sides.add(bool(row[3] > 0))
@@ -187,13 +250,13 @@ def test_sources_mirror_with_the_front_view(disk_scenes: SceneSet) -> None:
 
 
 def test_augmentation_keeps_what_a_turn_cannot_change(disk_scenes: SceneSet) -> None:
-    stored = disk_scenes.sources[:, :, 0][..., [0, 1, 4]].reshape(-1, 3)
+    stored = disk_scenes.sources[:, :, 0][..., [0, 1, 4, 5, 6]].reshape(-1, 5)
     known = {tuple(np.round(row, 4)) for row in stored}
     rng = np.random.default_rng(0)
     sources = np.stack([frame_row(disk_scenes, rng, 5, front=False)[1] for _ in range(8)])
-    found = sources[:, :, 0][..., [0, 1, 4]].reshape(-1, 3)
+    found = sources[:, :, 0][..., [0, 1, 4, 5, 6]].reshape(-1, 5)
     assert {tuple(np.round(row, 4)) for row in found} <= known
-    np.testing.assert_allclose(np.linalg.norm(sources[:, :, 0, 2:], axis=-1), 1, atol=1e-4)
+    np.testing.assert_allclose(np.linalg.norm(sources[:, :, 0, 2:5], axis=-1), 1, atol=1e-4)
 
 
 def test_equal_generators_give_equal_samples(disk_scenes: SceneSet) -> None:
@@ -219,5 +282,27 @@ def test_both_views_go_through_the_same_encoder() -> None:
     config = sight.localiser.config
     assert around.shape == (2, 3, config.rows * config.columns, config.features)
     assert ahead.shape == (2, 3, config.front_cells, config.features)
-    assert located.logits.shape == (2, 3, 200, 4)
+    assert located.heat.logits.shape == (2, 3, 200, 4)
+    assert located.heat.names.shape == (2, 3, 200, 4) and located.heat.level.shape == (2, 3, 200)
     assert summary.shape == (2, 3, config.summary)
+
+
+def test_sheets_turn_and_mirror_with_what_is_drawn_on_them(disk_scenes: SceneSet) -> None:
+    where = np.zeros((4, 12, 5), np.float32)
+    where[..., 0] = -1
+    sheets = np.zeros((4, 1, EQUIRECT.height, EQUIRECT.width, 3), np.uint8)
+    cell = 16
+    for index, place in enumerate((57, 105, 112, 140)):
+        row, column = divmod(place, 20)
+        sheets[index, 0, cell * row : cell * (row + 1), cell * column : cell * (column + 1)] = 255
+        where[index, 0] = 1, *SPHERE[place].tolist(), 0.3
+    scenes = replace(disk_scenes, sheets=sheets, drawn=where)
+    azimuths = []
+    for seed in range(6):
+        frames, things = sheet_row(scenes, np.random.default_rng(seed), 5)
+        assert frames.shape == (5, 3, EQUIRECT.height, EQUIRECT.width)
+        for picture, thing in zip(frames.transpose(0, 2, 3, 1), things, strict=True):
+            angle, _ = apart(brightest(picture, front=False), thing[0, 1:4])
+            assert angle < 6 and thing[0, 0] == 1 and not thing[1:, 1:].any()
+            azimuths.append(math.atan2(thing[0, 2], thing[0, 1]))
+    assert len(set(np.round(azimuths, 3))) > 20

@@ -62,9 +62,9 @@ def test_picture_and_sound_turn_by_the_same_angle(untrained_run: Path) -> None:
     assert len({excerpt.yaw for excerpt in turned}) == 4
     w, y, z, x = plain.foa
     for excerpt in turned:
-        columns = excerpt.yaw / (2 * math.pi) * 160
-        assert columns == pytest.approx(round(columns), abs=1e-9) and 0 < columns < 160
-        # What was at azimuth yaw, column 80 - columns, is ahead now: everything moves right.
+        columns = excerpt.yaw / (2 * math.pi) * EQUIRECT.width
+        assert columns == pytest.approx(round(columns), abs=1e-9) and 0 < columns < EQUIRECT.width
+        # What was that many columns left of the middle is ahead now: everything moves right.
         moved = np.roll(plain.views["equirect"], round(columns), axis=2)
         assert np.array_equal(excerpt.views["equirect"], moved)
         cos, sin = math.cos(excerpt.yaw), math.sin(excerpt.yaw)
