@@ -31,7 +31,7 @@ def train(
         typer.Argument(
             metavar="STAGE...",
             help="scenes, vae, vision, encode, pretrain, finetune, reflow, spatializer, in this "
-            "order; or all.",
+            "order; or all. And tagger, for the evaluation.",
         ),
     ],
     run: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the run.")] = Path("runs/new"),

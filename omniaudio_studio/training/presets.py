@@ -92,6 +92,12 @@ class Preset:
     #: How many of its samples.
     reflow_pairs: int = 4000
     spatializer: StageSetup = field(default_factory=StageSetup)
+    #: Of the evaluation: names classes of sounds; ``length`` in frames of 13.3 ms.
+    tagger: StageSetup = field(
+        default_factory=lambda: StageSetup(
+            steps=800, batch=24, length=256, rate=2e-3, warmup=50, ema=0.995
+        )
+    )
     #: Latent frames of a generated window, and of the overlap between windows.
     window: int = 64
     #: (14 of 64 at 12.5 per second: windows start on picture frames, so features are shared.)
@@ -186,6 +192,7 @@ PRESETS: dict[str, Preset] = {
         reflow=StageSetup(steps=3, batch=2, length=16, warmup=1),
         reflow_pairs=5,
         spatializer=StageSetup(steps=3, batch=2, length=8, warmup=1),
+        tagger=StageSetup(steps=2, batch=2, length=32, warmup=1),
         window=16,
         overlap=4,
         masking_span=3,

@@ -36,6 +36,7 @@ from omniaudio_studio.training.stages.flow import FinetuneTask, Flow, PretrainTa
 from omniaudio_studio.training.stages.oobleck import OobleckTask, stereo_beginning
 from omniaudio_studio.training.stages.reflow import ReflowTask, begin_with, write_teacher
 from omniaudio_studio.training.stages.spatializer import SpatializerTask
+from omniaudio_studio.training.stages.tagger import TaggerTask, export_tagger, load_tagger
 from omniaudio_studio.training.stages.vae import VAETask
 from omniaudio_studio.training.stages.vision import VisionTask, load_sight
 from omniaudio_studio.training.task import Task
@@ -199,6 +200,14 @@ class Stages:
         excerpts = build_spatial_set(run / "spatial", source, vision, _counted(self.report))
         write_note(run / "spatializer.ckpt", note_of(preset, excerpts, vision))
         return self._train("spatializer", SpatializerTask(preset, excerpts), preset.spatializer)
+
+    def tagger(self) -> Path:
+        """Classes of the sounds by themselves; the graph is written beside the checkpoint."""
+        library, setup = self.material.library(), self.preset.tagger
+        checkpoint = self._train("tagger", TaggerTask(library, setup), setup)
+        tagger = load_tagger(len(library.classes), checkpoint)
+        export_tagger(tagger, library.classes, self.run / "tagger.onnx")
+        return checkpoint
 
     def _train(self, name: str, task: Task, setup: StageSetup) -> Path:
         checkpoint = self.run / f"{name}.ckpt"

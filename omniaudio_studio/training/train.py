@@ -42,6 +42,8 @@ STAGES = ("scenes", "vae", "vision", "encode", "pretrain", "finetune", "reflow",
 #: Those of the paper's presets: their vision is a tower that stays as it is, and their clips are
 #: encoded with the bundle that holds it.
 PAPER_STAGES = ("vae", "pretrain", "finetune", "reflow")
+#: Not a part of a bundle, and of "all".
+ALONE = ("tagger",)
 #: Those that are trained on encoded clips.
 ENCODED = ("pretrain", "finetune", "reflow")
 
@@ -75,12 +77,12 @@ def train_stage(
     Parameters
     ----------
     stage
-        One of `STAGES`, or "all".
+        One of `STAGES` or `ALONE`, or "all".
     preset_name, overrides
         See `presets.load_preset`.
     material
-        For the scenes; of a paper's preset, ``sounds`` is what its VAE learns from: a folder of
-        sound files in one, two or four channels.
+        For the scenes and the tagger; of a paper's preset, ``sounds`` is what its VAE learns from:
+        a folder of sound files in one, two or four channels.
     bundle
         Folder of the bundle whose vision the stage "spatializer" builds on; the run's own by
         default.
@@ -118,8 +120,9 @@ def train_stage(
     Cancelled
         When told to stop; the same call goes on later.
     """
-    if stage not in (*STAGES, "all"):
-        raise OptionError(f"unknown stage {stage!r}: choose one of {', '.join(STAGES)} or all")
+    if stage not in (*STAGES, *ALONE, "all"):
+        known = ", ".join((*STAGES, *ALONE))
+        raise OptionError(f"unknown stage {stage!r}: choose one of {known} or all")
     if bundle is not None and stage != "spatializer":
         raise OptionError("a bundle is for the stage spatializer: other stages make their own")
     if clips is not None and stage not in ("spatializer", "all"):
@@ -151,8 +154,8 @@ def train_stage(
             written = training.spatializer(bundle, clips)
         else:
             written = getattr(training, each)()
-    # Only scenes take material: what a later stage is told of it says nothing about them.
-    _note_run(run, preset_name, preset, material if stage in ("scenes", "all") else None)
+    # Only these take material: what a later stage is told of it says nothing about them.
+    _note_run(run, preset_name, preset, material if stage in ("scenes", "tagger", "all") else None)
     return run if stage == "all" else written
 
 

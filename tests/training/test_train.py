@@ -18,6 +18,7 @@ from omniaudio_studio.engine.decoding import decode_all
 from omniaudio_studio.engine.devices import choose_provider
 from omniaudio_studio.engine.sessions import Session
 from omniaudio_studio.errors import BundleError, MediaError, MissingFileError, OptionError
+from omniaudio_studio.evaluation.tagging import Tagger
 from omniaudio_studio.training.checkpoint import load_checkpoint
 from omniaudio_studio.training.presets import load_preset
 from omniaudio_studio.training.run_stages import run_vision
@@ -149,7 +150,7 @@ def test_unknown_names_are_refused_before_anything_is_made(tmp_path: Path) -> No
         train_stage("flows", "debug", run)
     assert one_line(caught) == (
         "unknown stage 'flows': choose one of scenes, vae, vision, encode, pretrain, finetune, "
-        "reflow, spatializer or all"
+        "reflow, spatializer, tagger or all"
     )
     with pytest.raises(OptionError, match="unknown preset"):
         train_stage("vae", "nothing", run)
@@ -254,6 +255,16 @@ def test_exporting_a_run_whose_flow_is_missing_or_damaged(tmp_path: Path, copied
         exported(copied, tmp_path / "out")
     assert one_line(missing) == f"no checkpoint at {copied}/finetune.ckpt: train that stage first"
     assert not (tmp_path / "out").exists()
+
+
+def test_a_tagger_stands_alone(tmp_path: Path) -> None:
+    """From sounds alone, without scenes; its graph lies beside its checkpoint."""
+    written = train_stage("tagger", "debug", tmp_path, material=Material())
+    assert written == tmp_path / "tagger.ckpt"
+    tagger = Tagger(tmp_path / "tagger.onnx")
+    assert tagger.classes == tuple(sorted(SOUND_CLASSES))
+    noise = np.random.default_rng(0).standard_normal(48000).astype(np.float32)
+    assert tagger.name(noise, 48000) in tagger.classes
 
 
 # The paper's networks

@@ -47,7 +47,7 @@ MASKED_BANDS, MASKED_FRAMES = 12, 40  # longest mask
 
 
 class TaggerTask(Task):
-    """Trains a `Tagger` on the sounds of a library.
+    """Trains a `Tagger` on the sounds of a library; lengths are in its frames.
 
     Raises
     ------
@@ -55,7 +55,7 @@ class TaggerTask(Task):
         If the library has fewer than two classes.
     """
 
-    def __init__(self, library: MaterialLibrary, setup: StageSetup = SETUP) -> None:
+    def __init__(self, library: MaterialLibrary, setup: StageSetup) -> None:
         if len(library.classes) < 2:
             raise OptionError(
                 "a tagger tells classes apart: expected sounds of two or more, found "
