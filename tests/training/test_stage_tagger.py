@@ -126,7 +126,7 @@ def test_one_class_is_nothing_to_tell_apart(tmp_path: Path) -> None:
     (tmp_path / "dog").mkdir()
     soundfile.write(tmp_path / "dog" / "1-a.wav", np.ones(100), 48000)
     with pytest.raises(OptionError, match="dog"):
-        TaggerTask(MaterialLibrary(tmp_path))
+        TaggerTask(MaterialLibrary(tmp_path), SETUP)
 
 
 def test_what_is_no_tagger_is_one_line(tmp_path: Path) -> None:
