@@ -95,7 +95,7 @@ class Preset:
     #: Of the evaluation: names classes of sounds; ``length`` in frames of 13.3 ms.
     tagger: StageSetup = field(
         default_factory=lambda: StageSetup(
-            steps=800, batch=24, length=256, rate=2e-3, warmup=50, ema=0.995
+            steps=1400, batch=24, length=256, rate=2e-3, warmup=50, ema=0.995
         )
     )
     #: Latent frames of a generated window, and of the overlap between windows.

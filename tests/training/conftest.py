@@ -21,6 +21,13 @@ from omniaudio_studio.training.train import export_run, train_stage
 LICENCE = {"id": "CC0-1.0", "name": "CC0 1.0", "commercial": True, "notice": ""}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Exporting the debug run takes minutes of a busy machine, on whoever asks for it first."""
+    for item in items:
+        if {"debug_bundle", "debug_run"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.timeout(1200))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> Iterator[None]:
     """Small tensors are not worth a second thread, and sums keep their order."""

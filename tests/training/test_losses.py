@@ -13,7 +13,6 @@ from torch.distributions import kl_divergence as reference_kl
 from omniaudio_studio.training.losses import (
     band_level_loss,
     direction_loss,
-    flow_matching_loss,
     kl_divergence,
     magnitude_loss,
 )
@@ -153,19 +152,6 @@ def test_kl_is_the_library_s() -> None:
     mean, std = torch.randn(3, 8, 5), torch.rand(3, 8, 5) + 0.1
     expected = reference_kl(Normal(mean, std), Normal(0.0, 1.0)).mean()
     torch.testing.assert_close(kl_divergence(mean, std), expected)
-
-
-def test_flow_matching_loss() -> None:
-    data, noise = torch.randn(2, 3, 4, 5)
-    assert flow_matching_loss(noise - data, noise, data).item() == 0.0
-    torch.testing.assert_close(
-        flow_matching_loss(torch.zeros(3, 4, 5), noise, data), ((noise - data) ** 2).mean()
-    )
-    torch.testing.assert_close(
-        flow_matching_loss(noise - data + 0.5, noise, data), torch.tensor(0.25)
-    )
-    # The other way round would be a velocity towards noise.
-    assert flow_matching_loss(data - noise, noise, data) > 1
 
 
 def test_the_velocity_leads_from_noise_to_data() -> None:
