@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from omniaudio_studio.errors import OptionError
+from omniaudio_studio.training.networks.conditioner import SEEN
 from omniaudio_studio.training.networks.discriminators import DiscriminatorConfig
 from omniaudio_studio.training.networks.oobleck import OobleckConfig
 from omniaudio_studio.training.networks.released_dit import LARGE, MEDIUM, SMALL, ReleasedConfig
@@ -102,6 +103,8 @@ class Preset:
     window: int = 64
     #: (14 of 64 at 12.5 per second: windows start on picture frames, so features are shared.)
     overlap: int = 14
+    #: What of the views the flow is told of, for comparisons: one of `networks.conditioner.SEEN`.
+    seen: str = "both"
     #: How often each scene is encoded, each time turned another way.
     yaws: int = 1
     #: Video frames per second that the vision encoder sees.
@@ -238,6 +241,8 @@ def load_preset(name: str, overrides: list[str] | None = None) -> Preset:
         if not separator:
             raise OptionError(f"expected key=value, as in finetune.steps=500, found {override!r}")
         preset = _replaced(preset, key.split("."), value, key)
+    if preset.seen not in SEEN:
+        raise OptionError(f"seen is {preset.seen!r}: choose one of {', '.join(SEEN)}")
     return preset
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -14,6 +15,7 @@ from omniaudio_studio.panorama.perspective import Perspective
 from omniaudio_studio.panorama.sphere import row_solid_angles, vector_to_angles
 from omniaudio_studio.training.networks.conditioner import (
     PEAKS,
+    SEEN,
     Conditioner,
     ConditionerConfig,
     Heat,
@@ -222,3 +224,24 @@ def test_global_is_the_mean_over_time_and_clips_stay_apart(localiser: Localiser)
     assert local.shape == (3, 5, CONFIG.width) and global_.shape == (3, CONFIG.width)
     torch.testing.assert_close(alone, (local[1:2], global_[1:2]), atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(global_, each.mean(dim=1))
+
+
+@pytest.mark.parametrize("seen", SEEN)
+def test_what_is_not_seen_makes_no_difference(seen: str) -> None:
+    """Of each view: does another picture change what the transformer is told?"""
+    config = dataclasses.replace(CONFIG, seen=seen)
+    projection = Projection(config)
+    assert projection.state_dict().keys() == Projection(CONFIG).state_dict().keys()
+    summary = torch.rand(1, 5, config.summary)
+    usual = projection(summary)[0]
+    for view in ("front", "panorama"):
+        ahead = torch.zeros(config.summary)
+        ahead[config.ahead] = 1
+        other = summary + (ahead if view == "front" else 1 - ahead)
+        changed = not torch.equal(projection(other)[0], usual)
+        assert changed == (seen in ("both", "pooled", view))
+    # Pooled over time: the panorama of one moment is told of at all others.
+    moment = summary.clone()
+    moment[0, 2, 0] += 2
+    elsewhere = torch.equal(projection(moment)[0][0, 4], usual[0, 4])
+    assert elsewhere == (seen != "pooled")

@@ -93,6 +93,7 @@ def test_presets_fit_together(name: str) -> None:
         ("debug", "finetune.steps=", "finetune.steps: expected a value like 3, found ''"),
         ("debug", "finetune.steps=2.5", "finetune.steps: expected a value like 3, found '2.5'"),
         ("debug", "finetune.steps=true", "finetune.steps: expected a value like 3, found 'true'"),
+        ("debug", "seen=all", "seen is 'all': choose one of both, front, panorama, pooled"),
         ("debug", "scenes.seed=1.5", "scenes.seed: expected a value like 1, found '1.5'"),
         ("debug", "finetune.rate=true", "finetune.rate: expected a value like 0.001, found 'true'"),
         ("debug", "finetune.rate=[1]", "finetune.rate: expected a value like 0.001, found '[1]'"),

@@ -31,9 +31,15 @@ _FRAMES = 5
 _SUREST = -1e-4
 
 
+#: What the transformer is told of, for comparisons: both views, one of them, or both with the
+#: panorama's largest value over time in place of each moment's.
+SEEN = ("both", "front", "panorama", "pooled")
+
+
 @dataclass(frozen=True)
 class ConditionerConfig:
-    """Sizes; ``classes`` does not count the class-agnostic slot that always comes last."""
+    """Sizes; ``classes`` does not count the class-agnostic slot that always comes last. ``seen`` is
+    one of `SEEN`."""
 
     features: int = 32
     rows: int = 10
@@ -42,6 +48,7 @@ class ConditionerConfig:
     classes: int = 10
     hidden: int = 64
     width: int = 256
+    seen: str = "both"
 
     @property
     def slots(self) -> int:
@@ -53,6 +60,12 @@ class ConditionerConfig:
         """Values per frame that the localiser hands on."""
         peaks = PEAKS * (6 + self.classes)
         return 6 * self.slots + peaks + 3 * self.features + 2 * self.slots
+
+    @property
+    def ahead(self) -> slice:
+        """Those of the values that the front view gives; all others are the panorama's."""
+        start = 6 * self.slots + PEAKS * (6 + self.classes) + 2 * self.features
+        return slice(start, start + self.features + self.slots)
 
 
 class Heat(NamedTuple):
@@ -214,9 +227,14 @@ class Localiser(nn.Module):
 class Projection(nn.Module):
     """Summaries ``[B, S, summary]`` -> ``local`` ``[B, S, d]`` and ``global_`` ``[B, d]``."""
 
+    ahead: Tensor
+
     def __init__(self, config: ConditionerConfig) -> None:
         super().__init__()
-        width = config.width
+        width, self.seen = config.width, config.seen
+        ahead = torch.zeros(config.summary)
+        ahead[config.ahead] = 1
+        self.register_buffer("ahead", ahead, persistent=False)
 
         def perceptron() -> nn.Sequential:
             return nn.Sequential(
@@ -227,6 +245,13 @@ class Projection(nn.Module):
         self.global_ = perceptron()
 
     def forward(self, summary: Tensor) -> tuple[Tensor, Tensor]:
+        if self.seen == "front":
+            summary = summary * self.ahead
+        elif self.seen == "panorama":
+            summary = summary * (1 - self.ahead)
+        elif self.seen == "pooled":
+            most = summary.amax(dim=1, keepdim=True)
+            summary = summary * self.ahead + most * (1 - self.ahead)
         return self.local(summary), self.global_(summary).mean(dim=1)
 
 

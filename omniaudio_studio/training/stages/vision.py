@@ -51,6 +51,7 @@ class Sight(nn.Module):
                 front_cells=(FRONT.width // CELL) * (FRONT.height // CELL),
                 classes=classes,
                 width=networks.dit_width,
+                seen=preset.seen,
             )
         )
 
