@@ -216,7 +216,7 @@ def test_a_bundle_is_evaluated(tiny_bundle: Path) -> None:
     assert ran.code == 0, ran.err
     data = json.loads(ran.out)
     assert data["settings"]["count"] == 1
-    assert {"generated", "random", "reconstruction"} <= set(data["errors"])
+    assert {"generated", "random", "reconstruction"} <= set(data["rows"])
     assert data["chance"] == pytest.approx(np.pi / 2)
 
 
