@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,13 +11,18 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from omniaudio_studio.errors import OptionError
-from omniaudio_studio.training.task import Task
+from omniaudio_studio.training.task import Arrays, Task
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
     from omniaudio_studio.training.machine import Machine
     from omniaudio_studio.training.presets import StageSetup
+
+
+def stacked(rows: Sequence[Arrays]) -> dict[str, Tensor]:
+    """Samples as a batch."""
+    return {name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in rows[0]}
 
 
 class Parts(Dataset[dict[str, Tensor]]):
@@ -41,10 +47,7 @@ class Parts(Dataset[dict[str, Tensor]]):
             self._task.row(plan, np.random.default_rng([self._seed, step, row + 1]))
             for row in range(begin, begin + self._rows)
         ]
-        return {
-            name: torch.from_numpy(np.ascontiguousarray(np.stack([row[name] for row in rows])))
-            for name in rows[0]
-        }
+        return stacked(rows)
 
 
 def batches(

@@ -138,7 +138,8 @@ def run_training(
             elif leads and now - saved > save_every:
                 run.save_if_possible(say)
                 saved = time.monotonic()
-            fabric.barrier()
+            if ended or stop:
+                fabric.barrier()  # the next stage reads what the first process has written
             if stop and not ended:
                 raise Cancelled(
                     f"stopped after step {run.done}; run the same command again to go on"

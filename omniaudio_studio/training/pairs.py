@@ -20,6 +20,7 @@ from torch import Tensor
 
 from omniaudio_studio.errors import MediaError, MissingFileError
 from omniaudio_studio.files import written_whole
+from omniaudio_studio.training.batches import stacked
 from omniaudio_studio.training.machine import Machine
 from omniaudio_studio.training.paper import PaperFlow
 from omniaudio_studio.training.presets import Preset
@@ -54,8 +55,7 @@ class Pairs:
         self, preset: Preset, clips: EncodedClips, folder: Path, origin: dict[str, str]
     ) -> None:
         self._preset, self._clips, self._folder = preset, clips, folder
-        self._whole = preset.paper is not None
-        self._longest = clips.longest if self._whole else min(preset.reflow.length, clips.longest)
+        self._longest = clips.most(preset.reflow.length)
         self._made = {
             **origin,
             "steps": preset.sample_steps,
@@ -75,20 +75,14 @@ class Pairs:
     def length(self, piece: int) -> int:
         """Latent frames of a piece's pairs: fewer now and then, as in training the flow."""
         rng = np.random.default_rng([self._preset.reflow.seed, 1, piece])
-        if not self._whole and rng.random() < 0.2:
-            return int(rng.integers(max(2, self._longest // 4), self._longest + 1))
-        return self._longest
+        return self._clips.draw_length(self._longest, rng)
 
     def beginning(self, number: int) -> Arrays:
         """``noise`` and ``known`` latents [C, T], ``mask`` [1, T] where they are known, the scale
         ``guidance``, ``to_latents`` [T, S] and the features of a pair."""
         length = self.length(number // PIECE)
         rng = np.random.default_rng([self._preset.reflow.seed, 2, number])
-        index, start = int(rng.integers(len(self._clips))), rng.random()
-        if self._whole:
-            excerpt = self._clips.whole(index)
-        else:
-            excerpt = self._clips.excerpt(index, start, length)
+        excerpt = self._clips.draw(length, rng)
         assert excerpt.to_latents is not None
         shape = excerpt.mean.shape
         mask = context_mask(rng, length, self._preset.context_probability)
@@ -142,9 +136,7 @@ class Pairs:
             if progress is not None:
                 progress(done, self._preset.reflow_pairs)
             rows = [self.beginning(number) for number in self.numbers(piece)]
-            batch = {
-                name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in rows[0]
-            }
+            batch = stacked(rows)
             with fabric.autocast():
                 ends = guided_steps(flow, fabric.to_device(batch), self._preset.sample_steps)
             kept = ends.cpu().numpy().astype(np.float16)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from omniaudio_studio.errors import OptionError
+from omniaudio_studio.errors import MediaError, MissingFileError, OptionError
 from omniaudio_studio.training.networks.conditioner import SEEN
 from omniaudio_studio.training.networks.discriminators import DiscriminatorConfig
 from omniaudio_studio.training.networks.oobleck import OobleckConfig
@@ -244,6 +246,24 @@ def load_preset(name: str, overrides: list[str] | None = None) -> Preset:
     if preset.seen not in SEEN:
         raise OptionError(f"seen is {preset.seen!r}: choose one of {', '.join(SEEN)}")
     return preset
+
+
+def preset_of_run(run: Path, overrides: Sequence[str] = ()) -> Preset:
+    """The preset that a run folder's run.json records, with more values replaced.
+
+    Raises
+    ------
+    MissingFileError, MediaError
+        If there is none, or it cannot be read.
+    """
+    noted = run / "run.json"
+    if not noted.is_file():
+        raise MissingFileError(f"{run} is no run folder: it has no run.json; train something first")
+    try:
+        recorded = json.loads(noted.read_text())
+        return load_preset(recorded["preset"], [*recorded["overrides"], *overrides])
+    except (ValueError, KeyError, TypeError) as error:
+        raise MediaError(f"{noted} cannot be read ({error}); train a stage again") from error
 
 
 def _replaced(node: Any, path: list[str], value: str, full: str) -> Any:

@@ -19,6 +19,7 @@ from omniaudio_studio.training.checkpoint import load_average
 from omniaudio_studio.training.data.encode import INDEX, encode
 from omniaudio_studio.training.data.encoders import RunEncoder
 from omniaudio_studio.training.data.scene_source import SceneSource
+from omniaudio_studio.training.devices import Device
 from omniaudio_studio.training.export import round_weights
 from omniaudio_studio.training.loop import Pace, Report, run_training
 from omniaudio_studio.training.machine import Machine
@@ -74,8 +75,8 @@ class Stages:
     data: Path | None
     coarse: Path | None
     stereo: Path | None
-    #: Devices that a stage's cost is told for before it begins; see `devices.device`.
-    price: tuple[str, ...] = ()
+    #: Devices that a stage's cost is told for before it begins.
+    price: tuple[Device, ...] = ()
 
     def scenes(self) -> Path:
         folder = self.run / "scenes"
@@ -131,10 +132,10 @@ class Stages:
             return self.run
         flow = self._new_flow(preset.pretrain.seed)
         if self.coarse is not None and preset.coarse.steps > 0:
-            clips = EncodedClips(self.coarse, self._channels, ())
+            clips = self._clips(self.coarse, ())
             self._train("coarse", PretrainTask(preset, preset.coarse, clips, flow), preset.coarse)
             load_average(self.run / "coarse.ckpt", flow)
-        clips = EncodedClips(self._data, self._channels, ())
+        clips = self._clips(self._data, ())
         return self._train(
             "pretrain", PretrainTask(preset, preset.pretrain, clips, flow), preset.pretrain
         )
@@ -167,7 +168,11 @@ class Stages:
     def _seen_clips(self) -> EncodedClips:
         """The encoded clips, with what is seen of them."""
         features = FEATURES if self.preset.paper else ("summary",)
-        return EncodedClips(self._data, self._channels, features)
+        return self._clips(self._data, features)
+
+    def _clips(self, folder: Path, features: tuple[str, ...]) -> EncodedClips:
+        whole = self.preset.paper is not None
+        return EncodedClips(folder, self._channels, features, whole=whole)
 
     @property
     def _data(self) -> Path:
@@ -227,13 +232,12 @@ class Stages:
     def _tell_cost(self, name: str, task: Task, setup: StageSetup) -> None:
         """Memory, operations and time of a stage, before anything is computed."""
         from omniaudio_studio.training.cost import step_cost
-        from omniaudio_studio.training.devices import device
 
         machine = self.machine
         setup = replace(setup, precision=machine.precision or setup.precision)
         devices = machine.devices * machine.nodes
         cost = step_cost(task, setup, accumulate=machine.accumulate, devices=devices)
-        for line in cost.lines([device(known) for known in self.price], setup.steps):
+        for line in cost.lines(list(self.price), setup.steps):
             self.say(f"{name}: {line}")
 
 

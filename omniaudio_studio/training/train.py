@@ -17,7 +17,7 @@ import torch
 
 from omniaudio_studio.bundles.manifest import Manifest
 from omniaudio_studio.bundles.paths import sha256_of
-from omniaudio_studio.errors import BundleError, MediaError, MissingFileError, OptionError
+from omniaudio_studio.errors import BundleError, MissingFileError, OptionError
 from omniaudio_studio.files import written_whole
 from omniaudio_studio.training.devices import device
 from omniaudio_studio.training.export import GraphCheck, Spatializing, export_bundle
@@ -27,7 +27,7 @@ from omniaudio_studio.training.memory import keep_freed_memory
 from omniaudio_studio.training.networks.vae import SpectralVAE
 from omniaudio_studio.training.onto import add_spatializer
 from omniaudio_studio.training.paper import Paper, load_paper_flow
-from omniaudio_studio.training.presets import Preset, load_preset
+from omniaudio_studio.training.presets import Preset, load_preset, preset_of_run
 from omniaudio_studio.training.run_stages import Material, Stages
 from omniaudio_studio.training.scenes import open_scene_set
 from omniaudio_studio.training.spatial_note import read_note
@@ -129,11 +129,12 @@ def train_stage(
         raise OptionError("clips are for the stage spatializer: other stages take scenes")
     preset = load_preset(preset_name, list(overrides))
     _check_paper(preset, preset_name, stage, data, coarse, stereo)
-    for known in price:
-        device(known)
     keep_freed_memory()
     if threads is not None:
         torch.set_num_threads(threads)
+    if not price and preset.paper is not None:
+        price = ("this",)
+    devices = tuple(device(name) for name in price)
     run.mkdir(parents=True, exist_ok=True)
     training = Stages(
         preset=preset,
@@ -146,7 +147,7 @@ def train_stage(
         data=data,
         coarse=coarse,
         stereo=stereo,
-        price=tuple(price) or (("this",) if preset.paper else ()),
+        price=devices,
     )
     written = run
     for each in stages_of(preset) if stage == "all" else (stage,):
@@ -242,14 +243,7 @@ def export_run(
     BundleError
         If a graph does not agree with torch.
     """
-    noted = run / "run.json"
-    if not noted.is_file():
-        raise MissingFileError(f"{run} is no run folder: it has no run.json; train something first")
-    try:
-        recorded = json.loads(noted.read_text())
-        preset = load_preset(recorded["preset"], [*recorded["overrides"], *overrides])
-    except (ValueError, KeyError) as error:
-        raise MediaError(f"{noted} cannot be read ({error}); train a stage again") from error
+    preset = preset_of_run(run, overrides)
     description = {
         "name": name,
         "title": title,

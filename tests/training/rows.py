@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from omniaudio_studio.training.batches import stacked
 from omniaudio_studio.training.task import Arrays
 
 
@@ -14,5 +15,4 @@ def batch_of(
     draw: Callable[[np.random.Generator], Arrays], count: int, seed: int = 0
 ) -> dict[str, torch.Tensor]:
     """``count`` samples, each from a generator of its own."""
-    rows = [draw(np.random.default_rng([seed, number + 1])) for number in range(count)]
-    return {name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in rows[0]}
+    return stacked([draw(np.random.default_rng([seed, number + 1])) for number in range(count)])

@@ -59,7 +59,7 @@ class Telling:
 def telling_clips(**options: Any) -> EncodedClips:
     clips = EncodedClips.__new__(EncodedClips)
     clips._shards = Telling(**options)  # type: ignore[assignment]
-    clips._features = ("summary",)
+    clips._features, clips._whole = ("summary",), False
     clips.longest = clips._shards.fields["mean"][1]
     return clips
 

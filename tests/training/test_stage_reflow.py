@@ -38,11 +38,11 @@ from tests.training.rows import batch_of
 CPU = Machine("cpu")
 
 
-class Clips:
+class Clips(EncodedClips):
     """Any latents and features; what they are is nothing to a flow that does not look."""
 
     def __init__(self, channels: int, width: int, longest: int) -> None:
-        self.channels, self.width, self.longest = channels, width, longest
+        self.channels, self.width, self.longest, self._whole = channels, width, longest, False
 
     def __len__(self) -> int:
         return 3
@@ -56,7 +56,7 @@ class Clips:
 
 
 def clips_of(channels: int, width: int = 1, longest: int = 40) -> EncodedClips:
-    return cast(EncodedClips, Clips(channels, width, longest))
+    return Clips(channels, width, longest)
 
 
 SETTINGS = ("networks.content=2", "networks.spatial=1", "context_probability=0.5")

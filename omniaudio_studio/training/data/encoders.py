@@ -5,7 +5,6 @@ Encoders are small when pickled; networks and sessions are made where they are f
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from omniaudio_studio.bundles.manifest import CHANNELS, load_manifest
 from omniaudio_studio.bundles.paths import inside, sha256_of
-from omniaudio_studio.errors import BundleError, MediaError, MissingFileError
+from omniaudio_studio.errors import BundleError, MissingFileError
 from omniaudio_studio.foa.convention import Foa
 from omniaudio_studio.panorama.views import View, normalise
 
@@ -91,11 +90,12 @@ class RunEncoder:
     """
 
     def __init__(self, run: Path, preset: Preset | None = None, threads: int = 0) -> None:
+        from omniaudio_studio.training.presets import preset_of_run
         from omniaudio_studio.training.stages.vae import vae_config
         from omniaudio_studio.training.views import EQUIRECT, FRONT
 
         self.run, self.threads = run, threads
-        self.preset = preset if preset is not None else _preset_of(run)
+        self.preset = preset if preset is not None else preset_of_run(run)
         for stage in _STAGES:
             if not (run / f"{stage}.ckpt").is_file():
                 raise MissingFileError(f"no checkpoint at {run / stage}.ckpt: train {stage} first")
@@ -148,19 +148,6 @@ class RunEncoder:
         scenes = open_scene_set(self.run / "scenes")
         vae = load_vae(self.preset, scenes, self.run / "vae.ckpt")
         return vae, load_sight(self.preset, len(scenes.classes), self.run / "vision.ckpt")
-
-
-def _preset_of(run: Path) -> Preset:
-    from omniaudio_studio.training.presets import load_preset
-
-    noted = run / "run.json"
-    if not noted.is_file():
-        raise MissingFileError(f"{run} is no run folder: it has no run.json; train something first")
-    try:
-        recorded = json.loads(noted.read_text())
-        return load_preset(recorded["preset"], recorded["overrides"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise MediaError(f"{noted} cannot be read ({error}); train a stage again") from error
 
 
 class BundleEncoder:

@@ -35,6 +35,8 @@ class EncodedClips:
         Latent channels that are expected.
     features
         Names of the features that are expected of each picture; none for sound alone.
+    whole
+        Excerpts are whole clips (the paper's networks, whose splines are tied to both ends).
 
     Raises
     ------
@@ -42,7 +44,9 @@ class EncodedClips:
         If there are no finished shards, or they were encoded by other networks.
     """
 
-    def __init__(self, folder: Path, channels: int, features: tuple[str, ...]) -> None:
+    def __init__(
+        self, folder: Path, channels: int, features: tuple[str, ...], *, whole: bool = False
+    ) -> None:
         self._shards = open_shards(folder)
         if self._shards.channels != channels:
             raise MediaError(
@@ -56,7 +60,7 @@ class EncodedClips:
                 f"{folder} holds no features {', '.join(missing)} of pictures (found: {held}): "
                 "encode it with the networks of this preset, from material with pictures"
             )
-        self._features = features
+        self._features, self._whole = features, whole
         #: Latent frames of a clip.
         self.longest = int(self._shards.fields["mean"][1])
 
@@ -66,6 +70,21 @@ class EncodedClips:
     def sizes(self, name: str) -> tuple[int, ...]:
         """Shape of a feature, ``(S, ...)``."""
         return self._shards.fields[name]
+
+    def most(self, wanted: int) -> int:
+        """Latent frames of an excerpt that is to have ``wanted``."""
+        return self.longest if self._whole else min(wanted, self.longest)
+
+    def draw_length(self, most: int, rng: np.random.Generator) -> int:
+        """``most``, and less now and then, since a clip can be shorter than a window."""
+        if not self._whole and rng.random() < 0.2:
+            return int(rng.integers(max(2, most // 4), most + 1))
+        return most
+
+    def draw(self, length: int, rng: np.random.Generator) -> Excerpt:
+        """Any excerpt of a length that `draw_length` gave."""
+        index, start = int(rng.integers(len(self))), rng.random()
+        return self.whole(index) if self._whole else self.excerpt(index, start, length)
 
     def excerpt(self, index: int, start: float, length: int) -> Excerpt:
         """``length`` latent frames; ``start`` in 0..1 is from the first to the last possible place.

@@ -8,6 +8,7 @@ on from there, with the transformer and the projection of its conditions trained
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from pathlib import Path
 
 import numpy as np
@@ -79,30 +80,20 @@ class FlowTask(Task):
     #: Whether the picture is used.
     sees: bool
 
-    def __init__(
-        self, preset: Preset, setup: StageSetup, clips: EncodedClips, flow: Flow | PaperFlow
-    ) -> None:
+    def __init__(self, setup: StageSetup, clips: EncodedClips, flow: Flow | PaperFlow) -> None:
         super().__init__(flow)
         self.flow, self._clips = flow, clips
-        # The paper's networks see whole clips, whose ends its splines are tied to.
-        self._whole = preset.paper is not None
-        self._length = clips.longest if self._whole else min(setup.length, clips.longest)
+        self._length = clips.most(setup.length)
 
     def plan(self, rng: np.random.Generator) -> int:
-        """The excerpts' length: shorter now and then, since a clip can be shorter than a window."""
-        if not self._whole and rng.random() < 0.2:
-            return int(rng.integers(max(2, self._length // 4), self._length + 1))
-        return self._length
+        """The excerpts' length."""
+        return self._clips.draw_length(self._length, rng)
 
     def row(self, plan: int, rng: np.random.Generator) -> Arrays:
         """Latents ``mean``, ``std``, their ``grain``, ``noise`` [C, T], ``t``, ``keep``, and
         ``mask`` (latents that are given) and ``asked`` (frames that the loss counts) [1, T]; with
         pictures, ``to_latents`` [T, S] and the features."""
-        index, start = int(rng.integers(len(self._clips))), rng.random()
-        if self._whole:
-            excerpt = self._clips.whole(index)
-        else:
-            excerpt = self._clips.excerpt(index, start, plan)
+        excerpt = self._clips.draw(plan, rng)
         mask, asked, keep = self.given(plan, rng)
         shape = excerpt.mean.shape
         row: Arrays = {
@@ -120,11 +111,11 @@ class FlowTask(Task):
             row |= {"to_latents": excerpt.to_latents, **excerpt.features}
         return row
 
+    @abstractmethod
     def given(
         self, length: int, rng: np.random.Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], bool]:
         """``mask``, ``asked`` [1, T] and ``keep`` of a sample."""
-        raise NotImplementedError
 
     def losses(self, batch: dict[str, Tensor]) -> Losses:
         flow, t, mask = self.flow, batch["t"], batch["mask"]
@@ -147,7 +138,7 @@ class PretrainTask(FlowTask):
     def __init__(
         self, preset: Preset, setup: StageSetup, clips: EncodedClips, flow: Flow | PaperFlow
     ) -> None:
-        super().__init__(preset, setup, clips, flow)
+        super().__init__(setup, clips, flow)
         self._probability, self._span = preset.masking_probability, preset.masking_span
 
     def given(
@@ -165,7 +156,7 @@ class FinetuneTask(FlowTask):
     sees = True
 
     def __init__(self, preset: Preset, clips: EncodedClips, flow: Flow | PaperFlow) -> None:
-        super().__init__(preset, preset.finetune, clips, flow)
+        super().__init__(preset.finetune, clips, flow)
         self._context, self._dropout = preset.context_probability, preset.guidance_dropout
 
     def given(
