@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from PyQt6.QtCore import Qt
+from PyQt6.QtTest import QTest
+from PyQt6.QtWidgets import QAbstractButton
 from pytestqt.qtbot import QtBot
 
 from qt_app.app import open_window
@@ -13,6 +17,27 @@ from qt_app.models.preferences import Preferences
 from qt_app.widgets.main_window import MainWindow
 
 WAIT_MS = 30_000
+
+
+def press(button: QAbstractButton) -> None:
+    """A click; on a disabled button it would be lost without a word."""
+    assert button.isEnabled(), f"the button {button.text()!r} is disabled"
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+@contextmanager
+def job_done(window: MainWindow, qtbot: QtBot, timeout: int = WAIT_MS) -> Iterator[None]:
+    """Until the job that is asked for inside is done; one that is not says what became of it."""
+    queue = window.session.queue
+    try:
+        with qtbot.waitSignal(queue.job_finished, timeout=timeout):
+            yield
+    except qtbot.TimeoutError:
+        jobs = [f"{job.label}: {job.state.name}, error {job.error!r}" for job in queue.jobs()]
+        pytest.fail(
+            f"no job was done within {timeout} ms; jobs: {jobs}, paused: {queue.paused}, "
+            f"problem: {queue.problem!r}, the window says: {window.notices.text!r}"
+        )
 
 
 @pytest.fixture

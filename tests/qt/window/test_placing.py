@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PyQt6.QtCore import Qt
-from PyQt6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from omniaudio_studio.jobs.queue import JobState
 from omniaudio_studio.media.audio import read_foa
 from qt_app.sources.model import SOURCE, Picked
 from qt_app.widgets.main_window import MainWindow
-from tests.qt.window.conftest import WAIT_MS
+from tests.qt.window.conftest import WAIT_MS, job_done, press
 
 OpenApp = Callable[..., MainWindow]
 
@@ -48,8 +47,8 @@ def test_a_marked_sound_becomes_a_take_with_its_direction(
     session.sources.add_hint(-90.0, 0.0)
     library_clip = session.library.clips[0]
     qtbot.waitUntil(window.generate_bar.own.isEnabled, timeout=WAIT_MS)
-    with qtbot.waitSignal(session.queue.job_finished, timeout=2 * WAIT_MS):
-        QTest.mouseClick(window.generate_bar.own, Qt.MouseButton.LeftButton)
+    with job_done(window, qtbot, 2 * WAIT_MS):
+        press(window.generate_bar.own)
     wav = clip.with_name("walk-placed-take1.wav")
     (w, y, z, x), _ = read_foa(wav)
     power = float(np.sum(w * w))

@@ -19,7 +19,7 @@ from omniaudio_studio.foa.encoding import encode_plane_wave
 from omniaudio_studio.jobs.queue import JobState
 from omniaudio_studio.media.wav import write_wav
 from qt_app.widgets.main_window import MainWindow
-from tests.qt.window.conftest import WAIT_MS
+from tests.qt.window.conftest import WAIT_MS, job_done, press
 from tests.support.pulse import RATE, NullSink
 
 OpenApp = Callable[..., MainWindow]
@@ -51,13 +51,15 @@ def drop(window: MainWindow, *paths: Path) -> None:
 
 
 def ready(window: MainWindow, qtbot: QtBot, count: int = 1) -> None:
-    """Until so many clips were looked at, and the bundles."""
+    """Until so many clips were looked at, and the bundles, and the button knows: it is told once
+    for many changes, a moment later."""
     library = window.session.library
     qtbot.waitUntil(
         lambda: (
             len(library.clips) == count
             and all(clip.ready for clip in library.clips)
             and window.session.catalogue.is_known
+            and window.generate_bar.button.isEnabled()
         ),
         timeout=WAIT_MS,
     )
@@ -93,8 +95,8 @@ def test_from_a_dropped_clip_to_a_take_that_can_be_heard(
     qtbot.waitUntil(lambda: session.library.clips[0].settings.seed == 1234)
     assert session.library.clips[0].settings.seed_locked
 
-    with qtbot.waitSignal(session.queue.job_finished, timeout=WAIT_MS):
-        QTest.mouseClick(window.generate_bar.button, Qt.MouseButton.LeftButton)
+    with job_done(window, qtbot):
+        press(window.generate_bar.button)
     wav = clip.with_name("walk-take1.wav")
     request = json.loads(wav.with_suffix(".json").read_text())["request"]
     assert (request["cfg"], request["seed"], request["bundle"]) == (2.5, 1234, bundles)
@@ -121,7 +123,7 @@ def test_dragging_the_picture_turns_the_sound(
     drop(window, clip)
     ready(window, qtbot)
     session.library.change([session.library.clips[0].id], bundle=bundles, steps=2)
-    with qtbot.waitSignal(session.queue.job_finished, timeout=WAIT_MS):
+    with job_done(window, qtbot):
         window.generate()
     wav = clip.with_name("walk-take1.wav")
     qtbot.waitUntil(lambda: session.takes.current is not None, timeout=WAIT_MS)
@@ -175,7 +177,7 @@ def test_twenty_clips_one_button(qtbot: QtBot, open_app: OpenApp, bundles: str, 
     for place, number in enumerate(ids):
         session.library.change([number], seed=100 + place, cfg=1.0 + place / 10)
     session.library.set_selected(ids)
-    QTest.mouseClick(window.generate_bar.button, Qt.MouseButton.LeftButton)
+    press(window.generate_bar.button)
     qtbot.waitUntil(lambda: session.queue.count(JobState.DONE) == 20, timeout=4 * WAIT_MS)
     made = sorted(clip.parent.glob("*.json"))
     assert len(made) == 20
@@ -198,12 +200,12 @@ def test_a_part_is_generated_again_and_the_rest_kept(
     drop(window, clip)
     ready(window, qtbot)
     session.library.change([session.library.clips[0].id], bundle=bundles, steps=2)
-    with qtbot.waitSignal(session.queue.job_finished, timeout=WAIT_MS):
+    with job_done(window, qtbot):
         window.generate()
     qtbot.waitUntil(lambda: session.takes.current is not None, timeout=WAIT_MS)
     first = session.takes.current
     assert first is not None
-    with qtbot.waitSignal(session.queue.job_finished, timeout=WAIT_MS):
+    with job_done(window, qtbot):
         window.stage.timeline.reroll_requested.emit(5.0, 8.0)
     qtbot.waitUntil(
         lambda: session.takes.current is not None and session.takes.current.wav != first.wav,
