@@ -110,8 +110,9 @@ def write_overlay(
     """
     from omniaudio_studio.media.audio import FoaReader
     from omniaudio_studio.media.frames import iter_views, sample_times
+    from omniaudio_studio.media.marking import mark_in_place
     from omniaudio_studio.media.probe import require_360
-    from omniaudio_studio.media.spherical import mark_in_place, spherical_boxes
+    from omniaudio_studio.media.spherical import spherical_boxes
     from omniaudio_studio.media.video import VideoWriter, exact_rate
     from omniaudio_studio.panorama.views import View
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from omniaudio_studio.errors import MediaError, OptionError
+from omniaudio_studio.media.ambisonics import Ambisonics, read_ambisonics
 from omniaudio_studio.media.blocks import regrouped, resampled, silence, without
 from omniaudio_studio.media.container import (
     Damage,
@@ -22,7 +23,6 @@ from omniaudio_studio.media.container import (
     video_streams,
 )
 from omniaudio_studio.media.probe import ClipInfo
-from omniaudio_studio.media.spherical import Ambisonics, read_ambisonics
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -238,7 +238,7 @@ class FoaReader:
     path : str or Path
     convention : str
         One of `foa.convention.CONVENTIONS`, or "auto": what the file itself says (``SA3D`` in MP4,
-        ambisonic Opus, B-format WAV), else AmbiX.
+        ambisonic Opus, B-format WAV, the name in a WAV's ``bext``), else AmbiX.
 
     Attributes
     ----------
@@ -272,7 +272,7 @@ class FoaReader:
         ambisonic = self._open()
         self._check_channels(ambisonic)
         self.convention: Convention = (
-            ("fuma" if _is_b_format(self.path) else "ambix") if convention == "auto" else convention  # type: ignore[assignment]
+            _declared(self.path) if convention == "auto" else convention  # type: ignore[assignment]
         )
 
     def _open(self) -> bool:
@@ -357,10 +357,15 @@ class FoaReader:
         self.close()
 
 
-def _is_b_format(path: Path) -> bool:
+def _declared(path: Path) -> Convention:
+    """The convention that a WAV file states; AmbiX for all others."""
+    from omniaudio_studio.media.bext import named_convention
+
     with path.open("rb") as file:
         head = file.read(4096)
-    return head[:4] in (b"RIFF", b"RF64") and _B_FORMAT_GUID in head
+    if head[:4] in (b"RIFF", b"RF64") and _B_FORMAT_GUID in head:
+        return "fuma"
+    return named_convention(path) or "ambix"
 
 
 def read_foa(path: str | Path, convention: str = "auto") -> tuple[np.ndarray, int]:

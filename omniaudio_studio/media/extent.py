@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from omniaudio_studio.media.boxes import top_boxes
 from omniaudio_studio.media.container import (
     Damage,
     decode_video,
@@ -14,7 +15,6 @@ from omniaudio_studio.media.container import (
     packets,
     video_streams,
 )
-from omniaudio_studio.media.spherical import top_boxes
 
 if TYPE_CHECKING:
     from av.container import InputContainer

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omniaudio_studio.errors import MediaError, OptionError
+from omniaudio_studio.media.ambisonics import read_ambisonics
 from omniaudio_studio.media.container import (
     Damage,
     audio_stream,
@@ -24,7 +25,6 @@ from omniaudio_studio.media.geometry import (
     STEREO_LAYOUTS,
     find_geometry,
 )
-from omniaudio_studio.media.spherical import read_ambisonics
 
 if TYPE_CHECKING:
     from av.container import InputContainer

@@ -13,7 +13,8 @@ import numpy as np
 
 from omniaudio_studio.errors import OptionError, OutputError
 from omniaudio_studio.files import reason
-from omniaudio_studio.media.spherical import mark_in_place, spherical_boxes
+from omniaudio_studio.media.marking import mark_in_place
+from omniaudio_studio.media.spherical import spherical_boxes
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream

@@ -15,8 +15,9 @@ from omniaudio_studio.foa.encoding import encode_plane_wave
 from omniaudio_studio.foa.rotation import rotate_yaw
 from omniaudio_studio.media.audio import read_audio
 from omniaudio_studio.media.frames import read_frame
+from omniaudio_studio.media.marking import mark_in_place
 from omniaudio_studio.media.probe import ClipInfo, probe
-from omniaudio_studio.media.spherical import mark_in_place, spherical_boxes
+from omniaudio_studio.media.spherical import spherical_boxes
 from omniaudio_studio.media.video import VideoWriter
 from omniaudio_studio.media.wav import write_wav
 from tests.support.material import material

@@ -14,9 +14,10 @@ import pytest
 
 from omniaudio_studio.errors import MediaError, OptionError
 from omniaudio_studio.media.frames import read_frame
+from omniaudio_studio.media.marking import mark_in_place
 from omniaudio_studio.media.matroska import projection_type
 from omniaudio_studio.media.probe import probe, require_360
-from omniaudio_studio.media.spherical import mark_in_place, spherical_boxes
+from omniaudio_studio.media.spherical import spherical_boxes
 from tests.media.clips import make_clip
 from tests.support.material import material
 

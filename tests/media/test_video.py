@@ -5,24 +5,18 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 
-from omniaudio_studio.errors import MediaError, OptionError, OutputError
+from omniaudio_studio.errors import OptionError, OutputError
+from omniaudio_studio.media.ambisonics import read_ambisonics
 from omniaudio_studio.media.audio import read_audio
 from omniaudio_studio.media.frames import iter_views, read_frame
 from omniaudio_studio.media.probe import probe
-from omniaudio_studio.media.spherical import (
-    inject_spherical,
-    mark_in_place,
-    read_ambisonics,
-    read_spherical,
-    spherical_boxes,
-)
+from omniaudio_studio.media.spherical import read_spherical
 from omniaudio_studio.media.video import VideoWriter, exact_rate
 from omniaudio_studio.panorama.views import View
-from tests.media.clips import level, make_clip, number_of
+from tests.media.clips import level, number_of
 
 
 def grey(number: int) -> np.ndarray:
@@ -154,55 +148,3 @@ def test_an_error_of_the_caller_passes_through(tmp_path: Path) -> None:
     ):
         writer.write_frame(grey(0))
         raise KeyError("mine")
-
-
-@pytest.mark.parametrize("suffix", ["mp4", "mov"])
-@pytest.mark.parametrize("front", [False, True])
-def test_injection_keeps_everything_else(tmp_path: Path, suffix: str, front: bool) -> None:
-    """With the index in front, the media data move, and their offsets with them."""
-    options = {"movflags": "faststart"} if front else {}
-    shown = [Fraction(k, 30) for k in range(30)]
-    source = make_clip(
-        tmp_path / f"a.{suffix}",
-        shown,
-        size=(64, 48),
-        options=options,
-        sound=0.1 * np.random.default_rng(0).standard_normal((2, 48000)),
-    )
-    before = source.read_bytes()
-    target = tmp_path / f"b.{suffix}"
-    inject_spherical(source, target, "top-bottom", yaw=45.0)
-    assert source.read_bytes() == before
-    info = probe(target)
-    assert (info.projection, info.stereo, info.yaw) == ("equirectangular", "top-bottom", 45.0)
-    assert contents(target) == contents(source)
-    # Once more replaces what is there.
-    again = tmp_path / f"c.{suffix}"
-    inject_spherical(target, again, "mono")
-    assert (probe(again).stereo, probe(again).yaw) == ("mono", 0.0)
-    assert again.read_bytes().count(b"sv3d") == 1
-    assert again.stat().st_size == target.stat().st_size
-
-
-def contents(path: Path) -> list[tuple[str, int | None, bytes]]:
-    with av.open(str(path)) as container:
-        return [(p.stream.type, p.pts, bytes(p)) for p in container.demux() if p.size]
-
-
-def test_injection_refuses(tmp_path: Path) -> None:
-    mkv = make_clip(tmp_path / "a.mkv", [Fraction(0)])
-    with pytest.raises(MediaError, match="no MP4 or MOV"):
-        inject_spherical(mkv, tmp_path / "b.mp4")
-    fragments = make_clip(
-        tmp_path / "f.mp4", [Fraction(0)], options={"movflags": "frag_keyframe+empty_moov"}
-    )
-    with pytest.raises(MediaError, match="fragmented"):
-        inject_spherical(fragments, tmp_path / "b.mp4")
-    whole = make_clip(tmp_path / "a.mp4", [Fraction(0)])
-    with pytest.raises(MediaError, match="its own source"):
-        inject_spherical(whole, whole)
-    front = make_clip(tmp_path / "g.mp4", [Fraction(0)], options={"movflags": "faststart"})
-    with pytest.raises(MediaError, match="at the end"):
-        mark_in_place(front, spherical_boxes())
-    assert not (tmp_path / "b.mp4").exists()
-    assert probe(whole).has_metadata is False

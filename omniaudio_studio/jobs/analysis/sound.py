@@ -12,11 +12,11 @@ from omniaudio_studio.errors import MediaError
 from omniaudio_studio.jobs.analysis.cache import cached
 from omniaudio_studio.jobs.analysis.levels import loudness_facts
 from omniaudio_studio.jobs.analysis.tasks import Context
+from omniaudio_studio.media.ambisonics import read_ambisonics
 from omniaudio_studio.media.audio import iter_audio
 from omniaudio_studio.media.container import audio_stream, open_input
 from omniaudio_studio.media.loudness import LoudnessMeter
 from omniaudio_studio.media.probe import ClipInfo, probe
-from omniaudio_studio.media.spherical import read_ambisonics
 from omniaudio_studio.media.wav import WavWriter
 
 RATE = 48_000
