@@ -99,6 +99,9 @@ def written_whole(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
             raise OutputExistsError(f"{path} appeared meanwhile; it was left as it is")
         temporary.replace(path)
     except OSError as error:
+        if isinstance(error, OutputError) and str(temporary) in str(error):
+            # The user's own name, not the temporary one.
+            raise type(error)(str(error).replace(str(temporary), str(path))) from error
         # Errors about inputs pass through: only the system's own refusals are about the output.
         if isinstance(error, OutputError | MissingFileError):
             raise

@@ -120,7 +120,7 @@ def provenance_of(sidecar: Mapping[str, Any]) -> Provenance:
     OptionError
         If it is no such sidecar.
     """
-    kind = SIDECARS.get(sidecar.get("kind"))  # type: ignore[arg-type]
+    kind = SIDECARS.get(str(sidecar.get("kind")))
     if kind is None:
         raise OptionError(
             f"a sidecar's kind must be one of {', '.join(SIDECARS)}; found {sidecar.get('kind')!r}"

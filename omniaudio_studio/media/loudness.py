@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,29 @@ from omniaudio_studio.media.audio import FoaReader
 _FLOOR = -70.0
 _BLOCK = 48_000
 _OVERSAMPLING = 4
+
+
+@dataclass(frozen=True)
+class Loudness:
+    """What EBU R 128 tells of a sound; -inf for silence, and for what is too short to be measured.
+
+    Attributes
+    ----------
+    integrated : float
+        LUFS.
+    spread : float
+        Loudness range (EBU Tech 3342), LU; 0 where nothing was measured.
+    true_peak : float
+        dBTP.
+    momentary, short_term : float
+        The highest of windows of 0.4 s and of 3 s, LUFS.
+    """
+
+    integrated: float
+    spread: float
+    true_peak: float
+    momentary: float
+    short_term: float
 
 
 class LoudnessMeter:
@@ -44,7 +68,8 @@ class LoudnessMeter:
         self._layout = {1: "mono", 2: "stereo"}[channels]
         self._channels = channels
         self._position = 0
-        self._integrated = -math.inf
+        self._integrated = self._momentary = self._short_term = -math.inf
+        self._spread = 0.0
         self._peak = 0.0
         self._oversampled = soxr.ResampleStream(
             rate, _OVERSAMPLING * rate, channels, dtype="float32", quality="HQ"
@@ -92,6 +117,9 @@ class LoudnessMeter:
             values = frame.metadata
             if "lavfi.r128.I" in values:
                 self._integrated = float(values["lavfi.r128.I"])
+                self._spread = float(values["lavfi.r128.LRA"])
+                self._momentary = max(self._momentary, float(values["lavfi.r128.M"]))
+                self._short_term = max(self._short_term, float(values["lavfi.r128.S"]))
 
     def _finish(self) -> None:
         if self._position >= 0:
@@ -117,6 +145,22 @@ class LoudnessMeter:
         """True peak in dBTP; -inf for silence. Ends the measuring."""
         self._finish()
         return 20 * math.log10(self._peak) if self._peak > 0 else -math.inf
+
+    def summary(self) -> Loudness:
+        """All of it. Ends the measuring."""
+        integrated = self.integrated()
+        return Loudness(
+            integrated=integrated,
+            spread=self._spread if math.isfinite(integrated) else 0.0,
+            true_peak=self.true_peak(),
+            momentary=_heard(self._momentary),
+            short_term=_heard(self._short_term),
+        )
+
+
+def _heard(level: float) -> float:
+    """The filter states -120.7 LUFS for windows of nothing, or that are not full yet."""
+    return level if level > _FLOOR else -math.inf
 
 
 def integrated_loudness(

@@ -4,21 +4,25 @@ The header is ours because the channel mask must be 0 (no loudspeakers are meant
 a sound field), which libsndfile does not write for RF64 and WAVEX.
 
 Sources: Microsoft "Multiple channel audio data and WAVE files" (WAVE_FORMAT_EXTENSIBLE);
-EBU Tech 3306 (RF64, ``ds64``).
+EBU Tech 3306 (RF64, ``ds64``); ITU-R BS.2088 (BW64: RF64 by another name).
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import numpy as np
 
 from omniaudio_studio.errors import OptionError, OutputError
 from omniaudio_studio.files import reason
+
+if TYPE_CHECKING:
+    from omniaudio_studio.media.bext import Bext
 
 Subtype = Literal["float32", "pcm24"]
 
@@ -43,11 +47,20 @@ class WavWriter:
         Samples a second.
     channels : int
     subtype : {"float32", "pcm24"}
+    bext : Bext, optional
+        What the broadcast extension chunk is to state.
+    chunks : sequence of (bytes, bytes)
+        Names and contents of more chunks, before the sound.
+    big : {b"RF64", b"BW64"}
+        What the file calls itself where it is too large for RIFF.
     riff_limit : int
         Largest RIFF size in bytes before the file becomes RF64; other values serve tests.
 
     Attributes
     ----------
+    bext : Bext or None
+        May be replaced until the file is closed (loudness is known at the end), by one with a
+        coding history as long.
     frames : int
         Samples per channel written so far.
     clipped : int
@@ -66,6 +79,9 @@ class WavWriter:
         channels: int,
         subtype: Subtype = "float32",
         *,
+        bext: Bext | None = None,
+        chunks: Sequence[tuple[bytes, bytes]] = (),
+        big: Literal[b"RF64", b"BW64"] = b"RF64",
         riff_limit: int = RIFF_LIMIT,
     ) -> None:
         if subtype not in ("float32", "pcm24"):
@@ -76,13 +92,17 @@ class WavWriter:
         self.rate, self.channels, self.subtype = int(rate), int(channels), subtype
         self.frames = 0
         self.clipped = 0
+        self.bext = bext
+        self._chunks, self._big = tuple(chunks), big
         self._riff_limit = riff_limit
         self._bytes_per_frame = channels * (4 if subtype == "float32" else 3)
         self._file: BinaryIO | None = None
         try:
             self._file = self.path.open("wb")
             # Room for the larger header is kept from the start; sizes follow at the end.
-            self._file.write(self._header())
+            header = self._header()
+            self._header_size = len(header)
+            self._file.write(header)
         except OSError as error:
             self._abandon()
             raise self._refused(error) from error
@@ -123,8 +143,11 @@ class WavWriter:
         try:
             if self.frames * self._bytes_per_frame % 2:
                 self._file.write(b"\0")  # chunks are padded to even sizes
+            header = self._header()
+            if len(header) != self._header_size:
+                raise ValueError(f"the header of {self.path} changed its length while it was open")
             self._file.seek(0)
-            self._file.write(self._header())
+            self._file.write(header)
             self._file.close()
             self._file = None
         except OSError as error:
@@ -149,19 +172,25 @@ class WavWriter:
             0,  # channel mask: no loudspeakers
         )
         form += struct.pack("<H", code) + _GUID_TAIL
-        after_ds64 = 8 + len(form) + 12 + 8  # fmt, fact, head of data
+        bext = b"" if self.bext is None else _chunk(b"bext", self.bext.encode())
+        more = b"".join(_chunk(name, content) for name, content in self._chunks)
+        # bext, fmt, fact, other chunks, head of data
+        after_ds64 = len(bext) + 8 + len(form) + 12 + len(more) + 8
         riff = 4 + 8 + _DS64_SIZE + after_ds64 + data + data % 2
         big = riff > self._riff_limit
+        name, size = (self._big, _U32) if big else (b"RIFF", riff)
         if big:
             reserve = struct.pack("<4sIQQQI", b"ds64", _DS64_SIZE, riff, data, self.frames, 0)
         else:
             reserve = struct.pack("<4sI", b"JUNK", _DS64_SIZE) + bytes(_DS64_SIZE)
         return b"".join(
             (
-                struct.pack("<4sI4s", b"RF64" if big else b"RIFF", _U32 if big else riff, b"WAVE"),
+                struct.pack("<4sI4s", name, size, b"WAVE"),
                 reserve,
-                struct.pack("<4sI", b"fmt ", len(form)) + form,
+                bext,
+                _chunk(b"fmt ", form),
                 struct.pack("<4sII", b"fact", 4, _U32 if big else self.frames),
+                more,
                 struct.pack("<4sI", b"data", _U32 if big else data),
             )
         )
@@ -190,6 +219,10 @@ class WavWriter:
             self.close()
         else:
             self._abandon()
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack("<4sI", name, len(content)) + content + b"\0" * (len(content) % 2)
 
 
 def write_wav(path: str | Path, data: np.ndarray, rate: int, subtype: Subtype = "float32") -> None:
