@@ -1,0 +1,257 @@
+"""One pass of muxing: a clip's pictures copied, another sound encoded beside them.
+
+The pictures keep what the clip's container says of them. Sample 0 of the sound lies at the first
+shown picture. Memory stays flat, and the input is only read.
+
+Where the clip tells how many pictures it has, room for the index of an MP4 or MOV is kept before
+the media data, so that players can begin at once ("fast start") without a second pass; what is left
+of it is a ``free`` box. The index stands at the end otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from omniaudio_studio.delivery.copied import CopiedStreams, of_the_content
+from omniaudio_studio.delivery.soundtrack import SoundFormat, SoundTrack
+from omniaudio_studio.errors import MediaError, OptionError, OutputError
+from omniaudio_studio.files import reason
+from omniaudio_studio.media.container import open_input
+
+if TYPE_CHECKING:
+    from av.container import InputContainer, OutputContainer
+
+    from omniaudio_studio.cancel import Cancel
+    from omniaudio_studio.media.probe import ClipInfo
+
+FORMATS = {".mov": "mov", ".mp4": "mp4", ".mkv": "matroska", ".webm": "webm"}
+"""libav's name of the container that a suffix stands for."""
+
+# libav lists them for MOV and then refuses: their sample entries are MP4's.
+_MP4_ALONE = {"vp8", "vp9", "av1"}
+# What an index takes at most, bytes: sizes, times, place and kind of one packet; and all else.
+_PER_PACKET, _PER_INDEX = 45, 1 << 16
+# Sound is written this far ahead of the pictures, seconds.
+_AHEAD = 0.25
+
+
+@dataclass(frozen=True)
+class Muxed:
+    """What was written.
+
+    Attributes
+    ----------
+    samples : int
+        Of the new sound, per channel.
+    beyond : int
+        Values of it beyond full scale, which 24 bits and most players cut off.
+    hidden : int
+        Pictures before the first shown one that only serve to decode it.
+    """
+
+    samples: int
+    beyond: int
+    hidden: int
+
+
+def mux(
+    info: ClipInfo,
+    target: Path,
+    form: SoundFormat,
+    rate: int,
+    blocks: Iterator[NDArray[np.float32]],
+    *,
+    tags: dict[str, str] | None = None,
+    own_sound: bool = False,
+    progress: Callable[[float], None] | None = None,
+    cancel: Cancel | None = None,
+) -> Muxed:
+    """Write ``target``: the clip's pictures with another sound.
+
+    Parameters
+    ----------
+    info : ClipInfo
+    target : Path
+        Written to directly; wrap it in `files.written_whole`. Its suffix names the container, one
+        of `FORMATS`.
+    form : SoundFormat
+    rate : int
+        Samples a second of the sound.
+    blocks : iterator of float32 arrays (channels, n)
+        The sound from the first picture on, full scale at 1.
+    tags : dict, optional
+        For the container, over the clip's own; a comment of the clip is kept behind the new one.
+    own_sound : bool
+        Keep the clip's own main sound as a second track.
+    progress : callable, optional
+        Called with the part that is done, 0 to 1.
+    cancel : object with ``check()``, optional
+        Called for every packet.
+
+    Raises
+    ------
+    MissingFileError, MediaError
+        If the clip cannot be read, or its packets not be copied.
+    OptionError
+        If the container cannot hold the clip's video or sound.
+    OutputError
+        If the system refuses to write.
+    """
+    container = FORMATS[target.suffix.lower()]
+    with open_input(info.path) as source:
+        copied = CopiedStreams(source, info, own_sound=own_sound)
+        _check_holds(info.path, target.suffix.lower(), copied.codecs)
+        options = _options(container, copied, info, form)
+        with _opened(target, container, options) as output:
+            copied.add_pictures_to(output)
+            track = SoundTrack(output, form, rate)
+            copied.add_sound_to(output)
+            output.metadata.update(_joined_tags(source.metadata, tags or {}))
+            _copy_chapters(source, output, info)
+            with _refusals(target):
+                output.start_encoding()
+            _write(output, target, copied, track, blocks, info.duration, progress, cancel)
+        if track.samples == 0:
+            raise MediaError("the sound field holds no samples; generate it again")
+        return Muxed(track.samples, track.beyond, copied.hidden)
+
+
+def _write(
+    output: OutputContainer,
+    target: Path,
+    copied: CopiedStreams,
+    track: SoundTrack,
+    blocks: Iterator[NDArray[np.float32]],
+    duration: float,
+    progress: Callable[[float], None] | None,
+    cancel: Cancel | None,
+) -> None:
+    """All packets, sound and pictures side by side; what runs ahead waits in memory."""
+
+    def write_sound(until: Fraction | float) -> None:
+        while track.samples < until * track.rate:
+            if cancel is not None:
+                cancel.check()
+            block = next(blocks, None)
+            if block is None:
+                return
+            made = track.encode(block)
+            with _refusals(target):
+                output.mux(made)
+
+    shown = 0.0
+    for packet, when in copied:
+        if cancel is not None:
+            cancel.check()
+        write_sound(when + Fraction(_AHEAD))
+        with _refusals(target):
+            output.mux(packet)
+        if progress is not None and duration and when > shown + 0.1:
+            shown = float(when)
+            progress(min(shown / duration, 1.0))
+    write_sound(math.inf)
+    with _refusals(target):
+        output.mux(track.finish())
+    if progress is not None:
+        progress(1.0)
+
+
+def _options(
+    container: str, copied: CopiedStreams, info: ClipInfo, form: SoundFormat
+) -> dict[str, str]:
+    if container not in ("mov", "mp4"):
+        return {}
+    # Edits are counted in the movie's clock: it ticks once per sample.
+    options = {"strict": "unofficial", "movie_timescale": "48000"}
+    if copied.count is not None:
+        # The most packets a second that any of the sounds has is AAC's, of 1024 samples at 96 kHz.
+        most = copied.count * 5 // 4 + math.ceil(100 * info.duration)
+        options["moov_size"] = str(most * _PER_PACKET + _PER_INDEX)
+    flags = ["use_metadata_tags"]
+    if container == "mov" and form.lossless and not copied.hidden:
+        # Nothing is to be hidden: times of presentation alone place the pictures, and YouTube's
+        # advice against edit lists is met.
+        flags.append("negative_cts_offsets")
+        options["use_editlist"] = "0"
+    return options | {"movflags": "+".join(flags)}
+
+
+@contextmanager
+def _opened(target: Path, container: str, options: dict[str, str]) -> Iterator[OutputContainer]:
+    import av
+    import av.error
+
+    with _refusals(target):
+        output = av.open(f"file:{target}", "w", format=container, options=options)
+    try:
+        yield output
+    except BaseException:
+        # The first error is the one to report: a full disk refuses the index again.
+        with suppress(av.error.FFmpegError, OSError):
+            output.close()
+        raise
+    with _refusals(target):
+        output.close()
+
+
+@contextmanager
+def _refusals(target: Path) -> Iterator[None]:
+    """What libav and the system refuse to write, as one line."""
+    import av.error
+
+    try:
+        yield
+    except (av.error.FFmpegError, OSError) as error:
+        said = reason(error) if isinstance(error, OSError) else str(error)
+        raise OutputError(f"cannot write {target}: {said}") from error
+
+
+def _check_holds(clip: Path, suffix: str, codecs: list[str]) -> None:
+    """Refuse what the container cannot hold, and say which can."""
+    for codec in codecs:
+        if codec in _supported(suffix):
+            continue
+        others = [other for other in FORMATS if other != suffix and codec in _supported(other)]
+        hint = f"{', '.join(others)} can" if others else "convert the clip to H.264 first"
+        raise OptionError(f"{suffix} cannot hold the {codec} of {clip}; {hint}")
+
+
+def _supported(suffix: str) -> set[str]:
+    import io
+
+    import av
+
+    # Nothing is written before a stream is made.
+    with av.open(io.BytesIO(), "w", format=FORMATS[suffix]) as output:
+        found = output.supported_codecs
+    return found - _MP4_ALONE if suffix == ".mov" else found
+
+
+def _joined_tags(of_clip: dict[str, str], new: dict[str, str]) -> dict[str, str]:
+    kept = of_the_content(of_clip)
+    comment = next((kept[name] for name in kept if name.lower() == "comment"), "")
+    tags = {name: value for name, value in kept.items() if name.lower() not in new} | new
+    if comment and "comment" in new and new["comment"] not in comment:
+        tags["comment"] = f"{new['comment']}. {comment}"
+    return tags
+
+
+def _copy_chapters(source: InputContainer, output: OutputContainer, info: ClipInfo) -> None:
+    chapters = source.chapters()
+    for chapter in chapters:
+        clock = chapter["time_base"]
+        if clock is not None:
+            start = round(info.start_time / clock)
+            chapter["start"] = max(0, chapter["start"] - start)
+            chapter["end"] = max(chapter["start"] + 1, chapter["end"] - start)
+    if chapters:
+        output.set_chapters(chapters)
