@@ -133,7 +133,7 @@ class CopiedStreams:
         waiting = []
         for packet in self._source:
             waiting.append(packet)
-            if packet.stream_index == self.main.index and packet.pts >= 0:
+            if packet.stream_index == self.main.index and (packet.pts or 0) >= 0:
                 break
         return waiting
 

@@ -158,6 +158,8 @@ def _last_packets(
         for packet in packets(container, stream, damage):
             if packet.pts is None or packet.size == 0:
                 continue
+            if packet.is_discard:
+                continue  # an edit list hides it
             if packet.is_corrupt:
                 damage.packets += 1
                 continue
