@@ -138,6 +138,26 @@ class PlacedPath:
         ndarray, float32, shape (4, n)
             W, Y, Z, X.
         """
+        samples = self.heard(sound, first)
+        count = samples.size
+        directions, distances, gains = self.track(np.arange(first, first + count) / self._rate)
+        foa = np.empty((4, count), dtype=np.float32)
+        foa[0] = samples * gains
+        gains *= _smooth(distances / NEAR)
+        x, y, z = directions.T
+        for channel, part in ((1, y), (2, z), (3, x)):
+            foa[channel] = samples * (gains * part)
+        return foa
+
+    def heard(self, sound: ArrayLike, first: int) -> NDArray[np.float32]:
+        """A block of the source's sound as it arrives, before gain and direction.
+
+        Parameters as for `encode`.
+
+        Returns
+        -------
+        ndarray, float32, shape (n,)
+        """
         samples = np.asarray(sound, dtype=np.float32)
         count = samples.size - self.before - self.after
         if samples.ndim != 1 or count < 0:
@@ -145,21 +165,34 @@ class PlacedPath:
                 f"expected a block with {self.before} samples before and {self.after} after it; "
                 f"found shape {samples.shape}"
             )
+        if not self._delay:
+            return samples
         places = np.arange(first, first + count)
         times = places / self._rate
-        distances = np.interp(times, self._times, self._distances)
-        if self._delay:
-            late = distances / SPEED_OF_SOUND * self._rate
-            piece = np.searchsorted(self._times, times, side="right")
-            samples = read_between(samples, first - self.before, places - late, self._speeds[piece])
-        gains = np.interp(times, self._times, self._gains) * distance_gain(distances, *self._law)
-        foa = np.empty((4, count), dtype=np.float32)
-        foa[0] = samples * gains
-        gains *= _smooth(distances / NEAR)
-        x, y, z = self._directions.at(times).T
-        for channel, part in ((1, y), (2, z), (3, x)):
-            foa[channel] = samples * (gains * part)
-        return foa
+        late = np.interp(times, self._times, self._distances) / SPEED_OF_SOUND * self._rate
+        piece = np.searchsorted(self._times, times, side="right")
+        return read_between(samples, first - self.before, places - late, self._speeds[piece])
+
+    def track(
+        self, times: ArrayLike
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Where the source is at some times, and what its level is multiplied by.
+
+        Parameters
+        ----------
+        times : array_like, shape (n,)
+            Seconds.
+
+        Returns
+        -------
+        ndarray (n, 3), ndarray (n,), ndarray (n,)
+            Unit vectors (x, y, z), metres, and linear gains: the path's own times that of the
+            distance.
+        """
+        seconds = np.asarray(times, dtype=np.float64)
+        distances = np.interp(seconds, self._times, self._distances)
+        gains = np.interp(seconds, self._times, self._gains) * distance_gain(distances, *self._law)
+        return self._directions.at(seconds), distances, gains
 
 
 def _directions(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from omniaudio_studio.evaluation.spatial.mel import mel_distance, mel_filters, mel_powers
+from omniaudio_studio.evaluation.spatial.mel import mel_distance, mel_powers
+from omniaudio_studio.foa.spectrum import mel_filters
 
 RATE = 48000
 

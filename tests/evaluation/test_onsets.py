@@ -9,9 +9,9 @@ from omniaudio_studio.datasets.envelope import arrange, follow
 from omniaudio_studio.evaluation.onsets import (
     matched,
     matched_by_chance,
-    sound_onsets,
     visible_onsets,
 )
+from omniaudio_studio.foa.onsets import sound_onsets
 
 RATE = 48000
 SECONDS = 6.0

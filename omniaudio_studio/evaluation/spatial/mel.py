@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from omniaudio_studio.evaluation.spatial.spectra import stft
+from omniaudio_studio.foa.onsets import HOP_SECONDS, WINDOW_SECONDS
+from omniaudio_studio.foa.spectrum import mel_filters, stft
 
 Array = NDArray[np.float64]
 
 BANDS = 80
-TOP = 16000.0
-"""Highest frequency that is compared, hertz: below half of 44.1 kHz, and of what codecs keep."""
-WINDOW_SECONDS = 2048 / 48000
-HOP_SECONDS = 0.01
 _RANGE = 1e-6  # of the loudest band and moment of the true sound: 60 dB under it
 
 
@@ -35,30 +30,10 @@ def mel_powers(
     Returns
     -------
     ndarray, float64, shape (frames, bands)
-        Weighted means of the power of the bins of `spatial.spectra.stft`.
+        Weighted means of the power of the bins of `foa.spectrum.stft`.
     """
     power = np.square(np.abs(stft(signal, rate, WINDOW_SECONDS, hop_seconds)))
     return np.asarray(power @ mel_filters(bands, power.shape[1], float(rate)))
-
-
-@lru_cache(maxsize=8)
-def mel_filters(bands: int, bins: int, rate: float) -> Array:
-    """Triangles on the mel scale from 0 to `TOP` (or half the rate), (bins, bands), sums of 1.
-
-    mel(f) = 2595 log10(1 + f / 700) (O'Shaughnessy, "Speech communication", 1987). A triangle that
-    is narrower than a bin takes the nearest one.
-    """
-    top = 2595 * np.log10(1 + min(TOP, rate / 2) / 700)
-    corners = 700 * (10 ** (np.linspace(0, top, bands + 2) / 2595) - 1)
-    frequency = np.linspace(0, rate / 2, bins)[:, None]
-    rise = (frequency - corners[:-2]) / (corners[1:-1] - corners[:-2])
-    fall = (corners[2:] - frequency) / (corners[2:] - corners[1:-1])
-    filters = np.maximum(np.minimum(rise, fall), 0)
-    empty = np.flatnonzero(filters.sum(axis=0) <= 0)
-    filters[np.abs(frequency - corners[1:-1]).argmin(axis=0)[empty], empty] = 1
-    filters = filters / filters.sum(axis=0)
-    filters.setflags(write=False)
-    return filters
 
 
 def mel_distance(made: ArrayLike, truth: ArrayLike, rate: float) -> float:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from omniaudio_studio.foa import spectrum
+
 Array = NDArray[np.float64]
 
 WINDOW_SECONDS = 0.025
@@ -25,39 +27,8 @@ def stft(
     window_seconds: float = WINDOW_SECONDS,
     hop_seconds: float = HOP_SECONDS,
 ) -> NDArray[np.complex128]:
-    """Short-time spectra of a signal, scaled so that powers read as mean squares.
-
-    Frame k is centred on sample k times the hop, silence around the signal. The window is Hann, its
-    length zero-padded to a power of two; spectra are divided by the root of the sum of its squares,
-    so that by Parseval the mean of a frame's power over all (two-sided) bins is the mean square of
-    the signal under the squared window.
-
-    Parameters
-    ----------
-    signal : array_like, shape (n,)
-    rate : float
-        Samples per second.
-    window_seconds, hop_seconds : float
-
-    Returns
-    -------
-    ndarray, complex128, shape (frames, bins)
-        Bins from 0 to rate / 2, inclusive.
-    """
-    data = np.asarray(signal, np.float64)
-    length, hop = round(window_seconds * rate), round(hop_seconds * rate)
-    if data.ndim != 1 or length < 2 or hop < 1:
-        raise ValueError(
-            f"expected one channel and windows of two samples or more, found shape {data.shape} "
-            f"and {length} samples"
-        )
-    taper = np.hanning(length + 1)[:-1]
-    taper /= np.sqrt(np.sum(taper**2))
-    frames = -(-data.size // hop) + 1
-    padded = np.zeros((frames - 1) * hop + length)
-    padded[length // 2 : length // 2 + data.size] = data[: padded.size - length // 2]
-    windows = np.lib.stride_tricks.sliding_window_view(padded, length)[::hop]
-    return np.fft.rfft(windows * taper, 1 << (length - 1).bit_length())
+    """`foa.spectrum.stft` with these windows."""
+    return spectrum.stft(signal, rate, window_seconds, hop_seconds)
 
 
 def two_sided(bins: int) -> Array:

@@ -20,7 +20,6 @@ from omniaudio_studio.evaluation.metrics import CHANCE, frame_errors
 from omniaudio_studio.evaluation.onsets import (
     matched,
     matched_by_chance,
-    sound_onsets,
     visible_onsets,
 )
 from omniaudio_studio.evaluation.scenes import (
@@ -39,6 +38,7 @@ from omniaudio_studio.evaluation.spatial.directions import (
 from omniaudio_studio.evaluation.spatial.mel import mel_distance
 from omniaudio_studio.evaluation.tagging import Tagger
 from omniaudio_studio.foa.direction import angular_error, direction_of_arrival
+from omniaudio_studio.foa.onsets import sound_onsets
 
 Array = NDArray[np.float64]
 Scores = dict[str, dict[str, float]]
