@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omniaudio_studio.errors import OutputError
+from omniaudio_studio.errors import OmniAudioError, OutputError
 
 from . import clips, compat, strips, takes
 from .clips import Source
@@ -79,6 +79,14 @@ def attach_field(wanted: Home, wav: Path, start: float, duration: float, yaw: fl
     mine.movie, mine.clip = wanted.movie_key, str(wanted.source.clip)
     mine.yaw, mine.world = math.radians(yaw), wanted.source.kind == "WORLD"
     return strip
+
+
+def for_headphones(result: dict[str, Any]) -> Path:
+    """The file for headphones of a take's result; raises OmniAudioError where it was not made."""
+    made = result["files"].get("binaural")
+    if made is None:
+        raise OmniAudioError("; ".join(result["problems"]))
+    return Path(made)
 
 
 def attach_binaural(scene: Any, key: str, wav: Path) -> None:

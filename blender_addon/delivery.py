@@ -86,13 +86,9 @@ def request(
 def steps(wanted: DeliverRequest) -> Steps:
     """Steps of a task: have it written."""
     result = yield Work(wanted)
-    files = [
-        Path(result[name]).name
-        for name in ("wav", "binaural", "overlay", "plot")
-        if result[name] is not None
-    ]
+    files = [Path(path).name for path in (result["wav"], *result["files"].values())]
     line = f"{', '.join(files)} in {wanted.output.parent}"
-    return "; ".join([line, *result["warnings"]])
+    return "; ".join([line, *result["warnings"], *result["problems"]])
 
 
 def camera_track(scene: Any, take: Take) -> tuple[Row, ...]:

@@ -128,13 +128,13 @@ def _take(made: Plan, request: GenerateRequest, label: str) -> Generator[Any, An
         key = _attach_field(made, request, result, heard)
         attached = True
         yield Pause()
-        attaching.attach_binaural(made.home.scene, key, Path(heard["binaural"]))
+        attaching.attach_binaural(made.home.scene, key, attaching.for_headphones(heard))
         yield Pause()
         runner.undo_push("Generate Spatial Audio")
     except GeneratorExit:  # it was cancelled
         if not attached:
-            for name in ("wav", "binaural", "sidecar"):
-                Path(take[name]).unlink(missing_ok=True)
+            for path in (take["wav"], take["sidecar"], *take["files"].values()):
+                Path(path).unlink(missing_ok=True)
         raise
     if problem is not None:
         raise OmniAudioError(

@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from omniaudio_studio.jobs.deliver_request import DeliverRequest
+from omniaudio_studio.jobs.deliverables import DELIVERABLES
 from omniaudio_studio.jobs.outputs import all_outputs, next_output
-from omniaudio_studio.jobs.request import DELIVERABLES, GenerateRequest
+from omniaudio_studio.jobs.request import GenerateRequest
 
 from .jobs import runner
 
@@ -58,5 +59,5 @@ def _taken() -> set[Path]:
 
 def _is_free(path: Path, taken: set[Path]) -> bool:
     """Whether neither a delivery to this path nor anything beside it is there."""
-    files = all_outputs(DeliverRequest(field=path, output=path, deliverables=DELIVERABLES))
+    files = all_outputs(DeliverRequest(field=path, output=path, deliverables=tuple(DELIVERABLES)))
     return path not in taken and not any(file.exists() for file in files)

@@ -67,7 +67,7 @@ def steps(made: Plan) -> Steps:
     mine.field, mine.objects = Path(made.request.field or wav).name, len(made.request.sources)
     key: str = mine.take
     yield Pause()
-    attaching.attach_binaural(scene, key, Path(result["binaural"]))
+    attaching.attach_binaural(scene, key, attaching.for_headphones(result))
     yield Pause()
     runner.undo_push("Place Objects in the Take")
     return "; ".join([wav.name, *result["warnings"]])

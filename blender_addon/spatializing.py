@@ -117,7 +117,7 @@ def steps(made: Plan) -> Steps:
     result = yield Work(request)
     key = _attach_field(made.home, request, result)
     yield Pause()
-    attaching.attach_binaural(made.home.scene, key, Path(result["binaural"]))
+    attaching.attach_binaural(made.home.scene, key, attaching.for_headphones(result))
     yield Pause()
     runner.undo_push("Place the Clip's Own Sound")
     name, seconds = Path(result["wav"]).name, result["seconds"]

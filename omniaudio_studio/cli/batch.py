@@ -71,9 +71,11 @@ def batch(
     device: options.Device = None,
     low_memory: options.LowMemory = False,
     feature_rate: options.FeatureRate = None,
+    wanted: options.As = None,
     binaural: options.Binaural = False,
     overlay: options.Overlay = False,
     plot: options.Plot = False,
+    no_provenance: options.NoProvenance = False,
     overwrite: options.Overwrite = False,
     as_json: Annotated[bool, typer.Option("--json", help="The results as JSON.")] = False,
 ) -> None:
@@ -107,9 +109,11 @@ def batch(
         device=device,
         low_memory=low_memory or None,
         feature_rate=feature_rate,
+        wanted=wanted,
         binaural=binaural,
         overlay=overlay,
         plot=plot,
+        no_provenance=no_provenance,
     )
     if overwrite:
         values["overwrite"] = True
@@ -231,6 +235,11 @@ def _tell(jobs: list[Job], folder: Path, *, as_json: bool, stopped: bool) -> Non
         raise Cancelled(f"stopped; go on with: omniaudio batch --out {folder} --resume")
     if failed:
         note(f"{len(failed)} failed; try again with: omniaudio batch --out {folder} --resume")
+    lacking = [job for job in jobs if job.result is not None and job.result.get("problems")]
+    if lacking:
+        names = ", ".join(job.label for job in lacking)
+        note(f"not all was made beside {names}; try again with: omniaudio deliver WAV --as NAME")
+    if failed or lacking:
         raise typer.Exit(1)
 
 
@@ -317,6 +326,8 @@ class BatchReport:
     def _done(self, job: Job, result: dict[str, Any]) -> None:
         for warning in result["warnings"]:
             note(f"{job.label}: warning: {warning}")
+        for problem in result.get("problems", ()):
+            note(f"{job.label}: {problem}")
         if self._quiet:
             return
         made = f"{seconds_text(result['duration'])} in {seconds_text(result['seconds'])}"

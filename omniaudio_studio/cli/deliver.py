@@ -11,27 +11,40 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from omniaudio_studio.cli import request_options as options
-from omniaudio_studio.cli.output import ProgressReport, note, print_json, seconds_text
+from omniaudio_studio.cli.output import (
+    ProgressReport,
+    note,
+    print_files,
+    print_json,
+    refuse_problems,
+    seconds_text,
+)
 from omniaudio_studio.cli.running import run_cancellable
 from omniaudio_studio.errors import MissingFileError, OptionError
+from omniaudio_studio.jobs.checks import check_deliverables
 from omniaudio_studio.jobs.deliver_request import DeliverRequest, PlacedSource
+from omniaudio_studio.jobs.deliverables import DELIVERABLES
+from omniaudio_studio.jobs.field_clip import clip_of
 
 if TYPE_CHECKING:
     from omniaudio_studio.engine.cancel import CancelToken
     from omniaudio_studio.jobs.result import DeliverResult
 
-_OF_THE_CLIP = ("clip", "clip_start", "yaw", "projection", "stereo")
+_OF_THE_CLIP = ("clip", "clip_start", "yaw", "projection", "stereo", "hfov", "camera")
 
 
 def deliver(
     field: Annotated[
         Path | None,
         typer.Argument(
-            metavar="FIELD", help="A sound field, 4 channels of AmbiX.", show_default=False
+            metavar="FIELD", help="A sound field: a take, or any file with one.", show_default=False
         ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="OUT.wav", help="The WAV to write.")
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="OUT.wav", help="The WAV to write; else more beside FIELD."
+        ),
     ] = None,
     start: Annotated[float | None, typer.Option(help="Seconds into the field.")] = None,
     duration: Annotated[float | None, typer.Option(help="Seconds to deliver.")] = None,
@@ -43,17 +56,21 @@ def deliver(
             "each [time, x, y, z, gain] in s and m (x front, y left, z up).",
         ),
     ] = None,
+    wanted: options.As = None,
     binaural: options.Binaural = False,
     head: Annotated[
         Path | None,
         typer.Option(
             metavar="CSV",
-            help="Head track for --binaural: lines of time,yaw,pitch,roll (s, degrees).",
+            help="Head track for headphones: lines of time,yaw,pitch,roll (s, degrees).",
         ),
     ] = None,
     overlay: options.Overlay = False,
     clip: Annotated[
-        Path | None, typer.Option(metavar="CLIP", help="The 360 video for --overlay.")
+        Path | None,
+        typer.Option(
+            metavar="CLIP", help="The 360 video (default: the one that FIELD's sidecar names)."
+        ),
     ] = None,
     clip_start: Annotated[
         float | None, typer.Option(help="The clip's time at the field's first sample, s.")
@@ -63,7 +80,10 @@ def deliver(
     ] = None,
     projection: options.Projection = None,
     stereo: options.Stereo = None,
+    hfov: options.Hfov = None,
+    camera: options.Camera = None,
     plot: options.Plot = False,
+    no_provenance: options.NoProvenance = False,
     rate: options.Rate = None,
     subtype: options.Subtype = None,
     loudness: options.Loudness = None,
@@ -72,13 +92,20 @@ def deliver(
         Path | None,
         typer.Option("--from", metavar="OUT.json", help="Make a sidecar's delivery again."),
     ] = None,
+    listed: Annotated[
+        bool, typer.Option("--list", help="List what can be made, and leave.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The result as JSON.")] = False,
 ) -> None:
-    """Write a part of FIELD, placed sounds added, as AmbiX WAV with its sidecar OUT.json.
+    """Make files for players, video sites and audio workstations of FIELD: --as mov --as adm.
 
-    Without FIELD, the placed sounds alone. Where nothing is to be done to a part, the WAV holds the
-    field's samples bit for bit.
+    They lie beside FIELD. With -o a part of it is written, placed sounds added, as AmbiX WAV with
+    its sidecar OUT.json, and the others beside that; without FIELD, the placed sounds alone. Where
+    nothing is to be done to a part, the WAV holds the field's samples bit for bit.
     """
+    if listed:
+        _list(as_json=as_json)
+        return
     chosen = options.given(
         start=start,
         duration=duration,
@@ -89,12 +116,16 @@ def deliver(
         yaw=yaw,
         projection=projection,
         stereo=stereo,
+        hfov=hfov,
+        camera=camera,
         rate=rate,
         subtype=subtype,
         loudness=loudness,
+        wanted=wanted,
         binaural=binaural,
         overlay=overlay,
         plot=plot,
+        no_provenance=no_provenance,
     )
     if sidecar is not None:
         if field is not None or chosen:
@@ -119,22 +150,64 @@ def deliver(
     with ProgressReport() as report:
         result = run_cancellable(work)
     _show(result, as_json=as_json)
+    refuse_problems(result.problems)
 
 
 def _request(
     field: Path | None, output: Path | None, overwrite: bool, chosen: dict[str, Any]
 ) -> DeliverRequest:
+    deliverables = chosen.get("deliverables", ("wav",))
     if output is None:
-        raise OptionError("expected an output: omniaudio deliver FIELD -o OUT.wav")
-    if "overlay" not in chosen.get("deliverables", ()):
+        if field is None or len(deliverables) == 1:
+            raise OptionError(
+                "expected an output, or what to make of FIELD: omniaudio deliver FIELD -o OUT.wav, "
+                "or omniaudio deliver FIELD --as mov"
+            )
+        output, deliverables = field.with_suffix(".wav"), deliverables[1:]
+        chosen["deliverables"] = deliverables
+    check_deliverables(deliverables, wav=False)
+    show = [name for name in deliverables if DELIVERABLES[name].clip != "no"]
+    if not show:
         for name in _OF_THE_CLIP:
             if name in chosen:
-                raise OptionError(f"--{name.replace('_', '-')} is for --overlay; add it")
+                raise OptionError(
+                    f"--{name.replace('_', '-')} is for what shows the clip; add --as overlay or "
+                    "the like"
+                )
+    elif field is not None:
+        chosen = _with_clip(field, chosen, show)
     if "sources" in chosen:
         chosen["sources"] = _read_sources(chosen["sources"])
     if "head" in chosen:
         chosen["head"] = _read_head(chosen["head"])
     return DeliverRequest(field, output, overwrite=overwrite, **chosen).validate()
+
+
+def _with_clip(field: Path, chosen: dict[str, Any], show: list[str]) -> dict[str, Any]:
+    """What was asked for; where that says nothing, what the field's sidecar tells of its clip."""
+    told = clip_of(field)
+    named, known = chosen.get("clip"), told.get("clip")
+    if named is None and (known is None or not known.exists()):
+        needing = [name for name in show if DELIVERABLES[name].clip == "must"]
+        if needing:
+            why = f"{known} is gone" if known else f"no sidecar beside {field} names one"
+            raise MissingFileError(f"{needing[0]} shows the clip, and {why}; give it: --clip CLIP")
+        return chosen
+    if chosen.get("projection", "flat") != "flat":
+        told = {name: value for name, value in told.items() if name not in ("hfov", "camera")}
+    return {**told, **chosen}
+
+
+def _list(*, as_json: bool) -> None:
+    """The table of deliverables."""
+    if as_json:
+        print_json([vars(row) for row in DELIVERABLES.values()])
+        return
+    width = max(map(len, DELIVERABLES))
+    endings = {name: " or ".join(row.endings) for name, row in DELIVERABLES.items()}
+    broad = max(map(len, endings.values()))
+    for name, row in DELIVERABLES.items():
+        print(f"{name:<{width}}  {endings[name]:<{broad}}  {row.description}")
 
 
 def _read_sources(file: Path) -> tuple[PlacedSource, ...]:
@@ -170,13 +243,8 @@ def _show(result: DeliverResult, *, as_json: bool) -> None:
     if as_json:
         print_json(result.as_dict())
         return
-    print(f"{result.wav}  {seconds_text(result.duration)}, {result.rate} Hz, AmbiX (W Y Z X)")
+    if result.peak is not None:  # else the field stays where it is
+        print(f"{result.wav}  {seconds_text(result.duration)}, {result.rate} Hz, AmbiX (W Y Z X)")
     print(f"{result.sidecar}  how to make it again")
-    for path, what in (
-        (result.binaural, "for headphones"),
-        (result.overlay, "the sound field over the picture"),
-        (result.plot, "where the sound is, and how loud, over time"),
-    ):
-        if path is not None:
-            print(f"{path}  {what}")
+    print_files(result.files)
     print(f"in {seconds_text(result.seconds)}")

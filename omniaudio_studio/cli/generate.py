@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from omniaudio_studio.cli import request_options as options
-from omniaudio_studio.cli.output import ProgressReport, note, print_json, seconds_text
+from omniaudio_studio.cli.output import (
+    ProgressReport,
+    note,
+    print_files,
+    print_json,
+    refuse_problems,
+    seconds_text,
+)
 from omniaudio_studio.cli.running import run_cancellable
 from omniaudio_studio.errors import OptionError
 from omniaudio_studio.jobs.request import GenerateRequest
@@ -76,9 +83,11 @@ def generate(
     low_memory: options.LowMemory = False,
     feature_rate: options.FeatureRate = None,
     features: options.Features = None,
+    wanted: options.As = None,
     binaural: options.Binaural = False,
     overlay: options.Overlay = False,
     plot: options.Plot = False,
+    no_provenance: options.NoProvenance = False,
     overwrite: options.Overwrite = False,
     sidecar: Annotated[
         Path | None,
@@ -115,14 +124,16 @@ def generate(
         low_memory=low_memory or None,
         feature_rate=feature_rate,
         features=features,
+        wanted=wanted,
         binaural=binaural,
         overlay=overlay,
         plot=plot,
+        no_provenance=no_provenance,
     )
     if sidecar is not None:
         request = None
         given = [name for name in (*chosen, "shots" if shots else "") if name]
-        changeable = {"device", "low_memory", "deliverables"}
+        changeable = {"device", "low_memory", "deliverables", "provenance"}
         names = {"base_take": "base"}
         fixed = [
             names.get(name, name).replace("_", "-") for name in given if name not in changeable
@@ -153,6 +164,7 @@ def generate(
     with ProgressReport() as report:
         result = run_cancellable(work)
     show_result(result, as_json=as_json)
+    refuse_problems(result.problems)
 
 
 def show_result(result: RunResult, *, as_json: bool) -> None:
@@ -165,12 +177,7 @@ def show_result(result: RunResult, *, as_json: bool) -> None:
     for take in result.takes:
         print(f"{take.wav}  {seconds_text(result.duration)}, {result.rate} Hz, AmbiX (W Y Z X)")
         print(f"{take.sidecar}  how to make it again")
-        if take.binaural is not None:
-            print(f"{take.binaural}  for headphones")
-        if take.overlay is not None:
-            print(f"{take.overlay}  the sound field over the picture")
-        if take.plot is not None:
-            print(f"{take.plot}  where the sound is, and how loud, over time")
+        print_files(take.files)
     print(
         f"sound in {seconds_text(result.sound_seconds)} ({result.realtime:.1f} times real time), "
         f"all in {seconds_text(result.seconds)}"

@@ -46,6 +46,28 @@ def print_pairs(pairs: Sequence[tuple[str, Any]]) -> None:
         print(f"{name:<{width}}  {value}")
 
 
+def print_files(files: Mapping[str, Path]) -> None:
+    """A line for each file that was made beside a WAV."""
+    from omniaudio_studio.jobs.deliverables import DELIVERABLES
+
+    for name, path in files.items():
+        print(f"{path}  {DELIVERABLES[name].label}")
+
+
+def refuse_problems(problems: Sequence[str]) -> None:
+    """End with one line where something could not be made, after what was made has been shown.
+
+    Raises
+    ------
+    OutputError
+        That line.
+    """
+    from omniaudio_studio.errors import OutputError
+
+    if problems:
+        raise OutputError("; ".join(problems))
+
+
 def note(message: str) -> None:
     """A line for people on stderr: warnings and remarks, never an answer."""
     print(message, file=sys.stderr, flush=True)

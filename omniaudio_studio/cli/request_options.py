@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from omniaudio_studio.errors import OptionError
+from omniaudio_studio.jobs.deliverables import BESIDE, ordered
 from omniaudio_studio.jobs.hint_files import hint_from_text, read_hints
 from omniaudio_studio.jobs.request import DEVICES, PROJECTIONS, STEREO_LAYOUTS, SUBTYPES, Hint
 
@@ -114,18 +115,35 @@ Features = Annotated[
         "look at it; a bundle without a vision graph needs them.",
     ),
 ]
-Overlay = Annotated[
-    bool, typer.Option("--overlay", help="Also OUT.overlay.mp4: the energy over the picture.")
+As = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--as",
+        metavar="NAME",
+        help=f"Also make: {_or(BESIDE)} (omniaudio deliver --list tells what they are); may "
+        "repeat.",
+    ),
 ]
-Binaural = Annotated[
-    bool, typer.Option("--binaural", help="Also OUT.binaural.wav: stereo, for headphones.")
+Overlay = Annotated[bool, typer.Option("--overlay", help="The same as --as overlay.")]
+Binaural = Annotated[bool, typer.Option("--binaural", help="The same as --as binaural.")]
+Plot = Annotated[bool, typer.Option("--plot", help="The same as --as plot.")]
+NoProvenance = Annotated[
+    bool,
+    typer.Option(
+        "--no-provenance", help="Don't state in the files how and by what their sound was made."
+    ),
 ]
-Plot = Annotated[bool, typer.Option("--plot", help="Also OUT.png: direction and level over time.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
 
 
 def given(
-    *, binaural: bool = False, overlay: bool = False, plot: bool = False, **values: Any
+    *,
+    wanted: Sequence[str] | None = None,
+    binaural: bool = False,
+    overlay: bool = False,
+    plot: bool = False,
+    no_provenance: bool = False,
+    **values: Any,
 ) -> dict[str, Any]:
     """The fields of a request that were asked for on the command line; the others have defaults."""
     chosen = {name: value for name, value in values.items() if value is not None}
@@ -133,10 +151,12 @@ def given(
         chosen["camera"] = direction("camera", chosen["camera"])
     if "front" in chosen:
         chosen["front"] = front_of(chosen["front"])
+    if no_provenance:
+        chosen["provenance"] = False
     asked = (("binaural", binaural), ("overlay", overlay), ("plot", plot))
-    extra = [name for name, wanted in asked if wanted]
+    extra = {*(wanted or ()), *(name for name, flag in asked if flag)} - {"wav"}
     if extra:
-        chosen["deliverables"] = ("wav", *extra)
+        chosen["deliverables"] = ("wav", *ordered(extra))
     return chosen
 
 

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from omniaudio_studio.cli import request_options as options
-from omniaudio_studio.cli.output import ProgressReport, note, print_json, seconds_text
+from omniaudio_studio.cli.output import (
+    ProgressReport,
+    note,
+    print_files,
+    print_json,
+    refuse_problems,
+    seconds_text,
+)
 from omniaudio_studio.cli.running import run_cancellable
 from omniaudio_studio.errors import OptionError
 from omniaudio_studio.files import check_output
@@ -80,9 +87,11 @@ def spatialize(
         int | None, typer.Option(help="Sample rate of the WAV (the recording's own).")
     ] = None,
     subtype: options.Subtype = None,
+    wanted: options.As = None,
     binaural: options.Binaural = False,
     overlay: options.Overlay = False,
     plot: options.Plot = False,
+    no_provenance: options.NoProvenance = False,
     overwrite: options.Overwrite = False,
     sidecar: Annotated[
         Path | None,
@@ -111,9 +120,11 @@ def spatialize(
         yaw=yaw,
         rate=rate,
         subtype=subtype,
+        wanted=wanted,
         binaural=binaural,
         overlay=overlay,
         plot=plot,
+        no_provenance=no_provenance,
     )
     request = None
     if sidecar is None:
@@ -144,6 +155,7 @@ def spatialize(
     _show(result, written, as_json=as_json)
     if written != write_sources:
         note(f"warning: no direction was found, so {write_sources} was not written")
+    refuse_problems(result.problems)
 
 
 def _request(
@@ -192,14 +204,9 @@ def _show(result: SpatializeResult, written: Path | None, *, as_json: bool) -> N
         print(f"confidence {result.confidence:.2f} that sound and picture belong together")
     print(f"{result.wav}  {seconds_text(result.duration)}, {result.rate} Hz, AmbiX (W Y Z X)")
     print(f"{result.sidecar}  how to make it again, and where each part was put")
-    for path, what in (
-        (written, "the directions, to be edited"),
-        (result.binaural, "for headphones"),
-        (result.overlay, "the sound field over the picture"),
-        (result.plot, "where the sound is, and how loud, over time"),
-    ):
-        if path is not None:
-            print(f"{path}  {what}")
+    if written is not None:
+        print(f"{written}  the directions, to be edited")
+    print_files(result.files)
     print(f"in {seconds_text(result.seconds)}")
 
 

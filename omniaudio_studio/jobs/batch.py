@@ -9,13 +9,13 @@ from typing import Any
 
 from omniaudio_studio.errors import MissingFileError, OptionError, OutputError
 from omniaudio_studio.files import check_output, is_there, reason
+from omniaudio_studio.jobs.deliverables import made_of
 from omniaudio_studio.jobs.outputs import all_outputs
 from omniaudio_studio.jobs.queue import Job, JobQueue, JobState, absolute
 from omniaudio_studio.jobs.request import GenerateRequest
 
 QUEUE_NAME = ".omniaudio-batch.sqlite"
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm")
-_OVERLAY = ".overlay.mp4"  # our own pictures of sound: no clips
 
 Finish = Callable[[GenerateRequest], GenerateRequest]
 
@@ -23,7 +23,8 @@ Finish = Callable[[GenerateRequest], GenerateRequest]
 def find_clips(paths: Sequence[Path]) -> list[Path]:
     """The clips that files and folders stand for, each once.
 
-    Folders are searched for videos with all that is in them, but for hidden files and overlays.
+    Folders are searched for videos with all that is in them, but for hidden files and what was
+    made by this program.
 
     Raises
     ------
@@ -49,7 +50,7 @@ def find_clips(paths: Sequence[Path]) -> list[Path]:
 def _is_clip(file: Path, folder: Path) -> bool:
     hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
     name = file.name.lower()
-    return not hidden and name.endswith(VIDEO_SUFFIXES) and not name.endswith(_OVERLAY)
+    return not hidden and name.endswith(VIDEO_SUFFIXES) and made_of(name) is None
 
 
 def queue_path(folder: Path) -> Path:
@@ -175,12 +176,11 @@ def _names(clip: Path) -> Iterator[str]:
 
 def _check_same(job: Job, values: Mapping[str, Any]) -> None:
     """Refuse other options for a clip that is in the queue already."""
-    wanted = absolute(GenerateRequest(job.request.clip, job.request.output, **values).validate())
     if not isinstance(job.request, GenerateRequest):
         raise OptionError(
-            f"{job.request.clip.name} is in the queue to have its own sound placed; choose another "
-            "folder"
+            f"{job.label} is in the queue for something else than generating; choose another folder"
         )
+    wanted = absolute(GenerateRequest(job.request.clip, job.request.output, **values).validate())
     # Shots may have been found for it, which is no option that differs.
     have = replace(job.request, segments=())
     if have == wanted:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from omniaudio_studio.errors import OptionError
+from omniaudio_studio.jobs.deliverables import DELIVERABLES
 
 MAX_TIME = 1e7
 """Seconds, either way, that a point in time may lie from 0."""
@@ -98,12 +99,16 @@ def check_version(value: Any, version: int) -> None:
         )
 
 
-def check_deliverables(value: Any, known: Sequence[str]) -> None:
-    """Refuse what is no tuple of ``known`` names, each at most once and "wav" among them."""
-    if not isinstance(value, tuple) or "wav" not in value:
-        raise OptionError('deliverables must be a list with "wav" in it')
+def check_deliverables(value: Any, *, wav: bool = True) -> None:
+    """Refuse what is no tuple of names from `jobs.deliverables`, each at most once.
+
+    ``wav`` says whether "wav" has to be among them; one at least has to be.
+    """
+    if not isinstance(value, tuple) or not value or (wav and "wav" not in value):
+        wanted = '"wav"' if wav else "a name"
+        raise OptionError(f"deliverables must be a list with {wanted} in it")
     for name in value:
-        check_choice("deliverable", name, known)
+        check_choice("deliverable", name, tuple(DELIVERABLES))
     if len(set(value)) != len(value):
         raise OptionError("deliverables must not name one thing twice")
 

@@ -12,25 +12,32 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from omniaudio_studio.delivery.source import DeliverySource
 from omniaudio_studio.engine.cancel import CancelToken
 from omniaudio_studio.engine.progress import Progress
-from omniaudio_studio.errors import OptionError
+from omniaudio_studio.errors import OptionError, OutputError
 from omniaudio_studio.files import file_sha256
 from omniaudio_studio.jobs.companions import (
+    Companions,
+    Order,
     check_companions,
-    write_binaural,
-    write_overlay,
-    write_plot,
+    write_companions,
 )
 from omniaudio_studio.jobs.deliver_request import DeliverRequest
-from omniaudio_studio.jobs.delivery_sidecar import Redelivery, describe_delivery, input_files
+from omniaudio_studio.jobs.delivery_sidecar import (
+    Redelivery,
+    delivery_provenance,
+    describe_delivery,
+    earlier_sidecar,
+    input_files,
+    with_files,
+)
 from omniaudio_studio.jobs.outputs import TakeFiles, single_files
 from omniaudio_studio.jobs.result import DeliverResult
 from omniaudio_studio.jobs.sidecar import write_sidecar
 from omniaudio_studio.jobs.staged import (
     Report,
     check_inputs,
-    companion_hashes,
     other_bits,
     run_staged,
 )
@@ -56,12 +63,13 @@ def run_deliver(
 ) -> DeliverResult:
     """Make everything that a delivery asks for.
 
-    All files appear together at the end, or none; memory stays flat for any length.
+    All files appear together at the end, or none; memory stays flat for any length. Only what
+    cannot be made beside the WAV is left out, and told of in ``problems``.
 
     Parameters
     ----------
     progress
-        Called with reports of ``stage`` ("sound", then "overlay" and "binaural" where wanted),
+        Called with reports of ``stage`` ("sound", then the names of deliverables),
         ``done`` and ``total`` in seconds of sound, and ``eta``.
     cancel
         Stops the work within a second.
@@ -119,50 +127,70 @@ class _Job:
         if expected is not None:
             found, before = hashing.result(), expected.inputs
             check_inputs(input_files(request), found, before, expected.source, "deliver")
+        earlier = earlier_sidecar(files.sidecar) if files.in_place else None
         clip = self._probe_clip()
-        with ExitStack() as opened:
-            samples, blocks = self._open(opened)
-            self._compare_lengths(clip, samples / request.rate)
-            gain, peak = self._write_sound(samples, blocks)
-        wav = path(files.wav)
-        if clip is not None and files.overlay is not None:
-            write_overlay(
-                clip,
-                wav,
-                path(files.overlay),
-                start=request.clip_start + request.start,
+        if files.writes_wav:
+            with ExitStack() as opened:
+                samples, blocks = self._open(opened)
+                self._compare_lengths(clip, samples / request.rate)
+                gain, peak = self._write_sound(samples, blocks)
+            rate, field, start = request.rate, path(files.wav), request.start
+        else:
+            assert request.field is not None
+            rate, samples = self._look(request.field)
+            self._compare_lengths(clip, samples / rate)
+            gain, peak, field, start = 0.0, None, request.field, 0.0
+        beside = self._write_companions(
+            DeliverySource(
+                field,
+                clip=clip,
+                clip_start=request.clip_start + start,
                 yaw=request.yaw,
-                progress=self.progress,
-                cancel=self.cancel,
-            )
-        if files.binaural is not None:
-            write_binaural(
-                wav, path(files.binaural), self._head(), progress=self.progress, cancel=self.cancel
-            )
-        if files.plot is not None:
-            write_plot(wav, path(files.plot), self.cancel)
-        sha256 = file_sha256(wav, self.cancel)
+                provenance=delivery_provenance(request),
+                convention="ambix" if files.writes_wav else "auto",
+            ),
+            samples / rate,
+        )
+        sha256 = file_sha256(field, self.cancel)
         if expected is not None and sha256 != expected.output:
             self.warnings.append(other_bits(expected.source))
         result = DeliverResult(
-            wav=files.wav,
+            wav=files.wav if files.writes_wav else field,
             sidecar=files.sidecar,
-            binaural=files.binaural,
-            overlay=files.overlay,
-            plot=files.plot,
+            files=beside.files,
             samples=samples,
-            rate=request.rate,
+            rate=rate,
             sha256=sha256,
             peak=peak,
             gain_db=gain,
-            duration=samples / request.rate,
+            duration=samples / rate,
             seconds=time.monotonic() - begun,
             warnings=tuple(self.warnings),
+            problems=beside.problems,
         )
-        companions = companion_hashes(files, self.staging, self.cancel)
-        data = describe_delivery(request, result, hashing.result(), companions)
+        if earlier is not None:
+            data = with_files(earlier, beside.entries)
+        else:
+            data = describe_delivery(request, result, hashing.result(), beside.entries)
         write_sidecar(path(files.sidecar), data)
         return replace(result, seconds=time.monotonic() - begun)
+
+    def _look(self, field: Path) -> tuple[int, int]:
+        """Rate and samples of a field that stays as it is."""
+        source = DeliverySource(field)
+        rate = source.rate()
+        return rate, source.length(rate, self.cancel)
+
+    def _write_companions(self, source: DeliverySource, seconds: float) -> Companions:
+        """Make what is wanted beside the WAV, or the field."""
+        if source.provenance is not None and (told := source.provenance.warning()):
+            self.warnings.append(told)
+        order = Order(source, seconds, head=self._head(), report=self.progress, cancel=self.cancel)
+        made = write_companions(self.files, self.staging, order)
+        if made.problems and not made.files and not self.files.writes_wav:
+            raise OutputError("; ".join(made.problems))
+        self.warnings += made.warnings
+        return made
 
     def _probe_clip(self) -> ClipInfo | None:
         request = self.request
@@ -170,13 +198,19 @@ class _Job:
             return None
         from omniaudio_studio.media.probe import probe, require_360
 
-        info = probe(request.clip, projection=request.projection, stereo=request.stereo)
+        info = probe(
+            request.clip,
+            projection=request.projection,
+            stereo=request.stereo,
+            hfov=request.hfov,
+            camera=request.camera,
+        )
         require_360(info)
         start = request.clip_start + request.start
         if not 0 <= start < info.duration:
             raise OptionError(
                 f"the part begins at {start:.3f} s of {request.clip}, which lasts "
-                f"{info.duration:.3f} s; change clip_start, or leave the overlay out"
+                f"{info.duration:.3f} s; change clip_start, or leave out what shows the clip"
             )
         self.warnings += info.warnings
         return info
@@ -187,7 +221,7 @@ class _Job:
         rest = clip.duration - self.request.clip_start - self.request.start
         if rest < duration - _SHORTER:
             self.warnings.append(
-                f"the clip ends {duration - rest:.2f} s before the sound, and so does the overlay"
+                f"the clip ends {duration - rest:.2f} s before the sound, and so does what shows it"
             )
 
     def _open(self, opened: ExitStack) -> tuple[int, Iterator[Foa]]:

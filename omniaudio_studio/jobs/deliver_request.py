@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,6 +19,7 @@ from omniaudio_studio.errors import OptionError
 from omniaudio_studio.jobs.checks import (
     MAX_TIME,
     as_rows,
+    check_camera,
     check_choice,
     check_deliverables,
     check_flag,
@@ -33,9 +34,9 @@ from omniaudio_studio.jobs.checks import (
     given_fields,
     given_parts,
 )
+from omniaudio_studio.jobs.deliverables import DELIVERABLES, check_needs
 from omniaudio_studio.jobs.plain_data import JsonRequest, PlainData
 from omniaudio_studio.jobs.request import (
-    DELIVERABLES,
     MAX_RATE,
     MIN_RATE,
     PROJECTIONS,
@@ -52,6 +53,7 @@ MAX_COORDINATE = 1e6  # metres
 MAX_DELAYED = 10_000.0  # metres: half a minute at the speed of sound
 MAX_GAIN = 100.0
 MAX_ROLLOFF = 1000.0
+_OF_THE_WAV = ("start", "duration", "sources", "rate", "subtype", "loudness")
 
 Point = tuple[float, ...]
 
@@ -177,7 +179,8 @@ class DeliverRequest(JsonRequest):
     field
         Four channels of AmbiX (W Y Z X, SN3D) in any file; None for the sources alone.
     output
-        The WAV to write. The sidecar is ``<stem>.json`` beside it.
+        The WAV to write. The sidecar is ``<stem>.json`` beside it; where no WAV is written and one
+        is there, it is told of what was added.
     start, duration
         The part of the field's time line that is delivered, seconds: the WAV's sample k is the
         field's sample round(start * rate) + k. The rest of the field where ``duration`` is None,
@@ -185,23 +188,30 @@ class DeliverRequest(JsonRequest):
     sources
         Placed sounds.
     head
-        For "binaural": where the head looks, as (time, yaw, pitch, roll) by time, in seconds on the
-        field's time line and degrees (left, up, left ear up). Empty for the field's front.
+        For what is made for headphones: where the head looks, as (time, yaw, pitch, roll) by time,
+        in seconds on the field's time line and degrees (left, up, left ear up). Empty for the
+        field's front.
     clip
-        For "overlay", and only for it: the 360 clip.
+        For deliverables that show it, and only for them: the 360 clip.
     clip_start
         The clip's time at the field's first sample, seconds.
     yaw
         What the field's front is in the clip, degrees, positive left, as in `GenerateRequest`.
     projection, stereo
         How the sphere lies in the clip's picture; "auto" reads it from the file.
+    hfov, camera
+        For a flat picture, as for `GenerateRequest`.
     rate, subtype
         Delivery sample rate in hertz and "float32" or "pcm24".
     loudness
         Integrated loudness of W to reach, LUFS (-70 to 0); level is kept where None.
     deliverables
-        "wav" always; "binaural" adds ``<stem>.binaural.wav``, "overlay" ``<stem>.overlay.mp4``,
-        "plot" ``<stem>.png``.
+        Names from `jobs.deliverables`. Without "wav" the field stays where it is and as it is, and
+        only more is made of it, named after ``output``: start, duration, sources, rate, subtype and
+        loudness have no place then.
+    provenance
+        Whether every deliverable states in its metadata where its sound comes from, where that is
+        known.
     overwrite
         Replace existing outputs.
     """
@@ -217,10 +227,13 @@ class DeliverRequest(JsonRequest):
     yaw: float = 0.0
     projection: str = "auto"
     stereo: str = "auto"
+    hfov: float | None = None
+    camera: tuple[float, float] | None = None
     rate: int = 48_000
     subtype: str = "float32"
     loudness: float | None = None
     deliverables: tuple[str, ...] = ("wav",)
+    provenance: bool = True
     overwrite: bool = False
     schema_version: int = SCHEMA_VERSION
 
@@ -231,7 +244,7 @@ class DeliverRequest(JsonRequest):
             value = getattr(self, name)
             if isinstance(value, str):
                 object.__setattr__(self, name, Path(value))
-        for name in ("sources", "deliverables"):
+        for name in ("sources", "deliverables", "camera"):
             value = getattr(self, name)
             if isinstance(value, list):
                 object.__setattr__(self, name, tuple(value))
@@ -259,18 +272,32 @@ class DeliverRequest(JsonRequest):
             check_number("duration", self.duration, above=0.0, maximum=MAX_TIME, unit=" s")
         check_choice("projection", self.projection, PROJECTIONS)
         check_choice("stereo", self.stereo, STEREO_LAYOUTS)
+        check_camera(self.projection, self.hfov, self.camera)
         check_number("clip_start", self.clip_start, minimum=-MAX_TIME, maximum=MAX_TIME, unit=" s")
         check_number("yaw", self.yaw, minimum=-360.0, maximum=360.0, unit=" degrees")
         check_integer("rate", self.rate, MIN_RATE, MAX_RATE)
         check_choice("subtype", self.subtype, SUBTYPES)
         if self.loudness is not None:
             check_number("loudness", self.loudness, minimum=-70.0, maximum=0.0, unit=" LUFS")
-        check_deliverables(self.deliverables, DELIVERABLES)
+        check_deliverables(self.deliverables, wav=False)
+        check_flag("provenance", self.provenance)
         check_flag("overwrite", self.overwrite)
         self._validate_sources()
         self._validate_head()
         self._validate_clip()
+        self._validate_kept()
+        check_needs(self.deliverables, clip=self.clip is not None, sources=bool(self.sources))
         return self
+
+    @property
+    def in_place(self) -> bool:
+        """Whether more is made beside the field itself, whose sidecar is told of it."""
+        field = self.field
+        return (
+            "wav" not in self.deliverables
+            and field is not None
+            and field.with_suffix("").absolute() == self.output.with_suffix("").absolute()
+        )
 
     def _validate_sources(self) -> None:
         if not isinstance(self.sources, tuple):
@@ -286,9 +313,11 @@ class DeliverRequest(JsonRequest):
 
     def _validate_head(self) -> None:
         check_rows("head", self.head, HEAD)
-        if self.head and "binaural" not in self.deliverables:
+        follow = [name for name, row in DELIVERABLES.items() if row.head]
+        if self.head and not set(follow) & set(self.deliverables):
             raise OptionError(
-                'head is for the deliverable "binaural"; ask for it, or leave head out'
+                f"head is for what is made for headphones ({', '.join(follow)}); ask for it, or "
+                "leave head out"
             )
         before = -math.inf
         for number, (time, *angles) in enumerate(self.head, 1):
@@ -303,12 +332,26 @@ class DeliverRequest(JsonRequest):
                 check_number(f"head {number} {name}", angle, minimum=-1e6, maximum=1e6)
 
     def _validate_clip(self) -> None:
-        if self.clip is not None:
-            check_path("clip", self.clip)
-        if (self.clip is not None) != ("overlay" in self.deliverables):
+        if self.clip is None:
+            return
+        check_path("clip", self.clip)
+        show = [name for name, row in DELIVERABLES.items() if row.clip != "no"]
+        if not set(show) & set(self.deliverables):
             raise OptionError(
-                'clip and the deliverable "overlay" belong together; give both or neither'
+                f"clip is for deliverables that show it ({', '.join(show)}); ask for one, or leave "
+                "clip out"
             )
+
+    def _validate_kept(self) -> None:
+        """Without a WAV nothing can be done to the field."""
+        if "wav" in self.deliverables:
+            return
+        for given in fields(self):
+            if given.name in _OF_THE_WAV and getattr(self, given.name) != given.default:
+                raise OptionError(
+                    f"{given.name} is for the WAV that is written; ask for wav too, or leave "
+                    f"{given.name} out"
+                )
 
     @classmethod
     def from_dict(cls, data: Any) -> DeliverRequest:

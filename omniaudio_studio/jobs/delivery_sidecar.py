@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from omniaudio_studio.errors import OptionError
+from omniaudio_studio import __version__
+from omniaudio_studio.errors import MissingFileError, OptionError
 from omniaudio_studio.jobs.deliver_request import DeliverRequest
 from omniaudio_studio.jobs.result import DeliverResult
 from omniaudio_studio.jobs.sidecar import load_sidecar, software, where_now
+
+if TYPE_CHECKING:
+    from omniaudio_studio.delivery.provenance import Provenance
 
 SCHEMA_VERSION = 1
 KIND = "omniaudio-delivery"
@@ -40,7 +45,7 @@ def describe_delivery(
     request: DeliverRequest,
     result: DeliverResult,
     inputs: Sequence[str],
-    companions: dict[str, str],
+    files: Sequence[Mapping[str, str]] = (),
 ) -> dict[str, Any]:
     """The sidecar as plain data.
 
@@ -50,8 +55,8 @@ def describe_delivery(
         What was made.
     inputs
         SHA-256 of `input_files`, in their order.
-    companions
-        SHA-256 of what lies beside the WAV, by deliverable.
+    files
+        What lies beside the WAV, as `jobs.companions.Companions.entries` has it.
     """
     placed = replace(
         request,
@@ -78,11 +83,63 @@ def describe_delivery(
             "gain_db": result.gain_db,
             "peak": result.peak,
         },
-        "companions": companions,
+        "files": list(files),
         "software": software("numpy", "soxr", "av"),
         "seconds": round(result.seconds, 3),
         "warnings": list(result.warnings),
     }
+
+
+def delivery_provenance(request: DeliverRequest) -> Provenance | None:
+    """What everything that is delivered states in its metadata; None where it shall not, and where
+    nothing is known of the field.
+
+    As `delivery.provenance.read_provenance` reads it from the sidecar, which is not written yet.
+    """
+    from omniaudio_studio.delivery.provenance import provenance_of, read_provenance
+
+    if not request.provenance:
+        return None
+    source = None if request.field is None else read_provenance(request.field)
+    if not request.sources:
+        return source
+    mixed = provenance_of(
+        {"kind": KIND, "request": request.as_dict(), "software": {"omniaudio": __version__}}
+    )
+    return mixed if source is None else replace(source, software=mixed.software, kind=mixed.kind)
+
+
+def earlier_sidecar(sidecar: Path) -> dict[str, Any] | None:
+    """The sidecar of a field that more is to be made of; None where there is none.
+
+    Raises
+    ------
+    OptionError, MissingFileError
+        If there is another file in its place.
+    """
+    from omniaudio_studio.delivery.provenance import SIDECARS
+
+    if not sidecar.exists():
+        return None
+    try:
+        data = json.loads(sidecar.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise MissingFileError(f"cannot read {sidecar}: {error.strerror or error}") from error
+    except (ValueError, RecursionError):
+        data = None
+    if not isinstance(data, dict) or data.get("kind") not in SIDECARS:
+        raise OptionError(
+            f"{sidecar} is no sidecar of a sound field, and one would be written there; give "
+            "another name with -o"
+        )
+    return data
+
+
+def with_files(data: dict[str, Any], files: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """A sidecar that is told of more files; those of the same deliverables are replaced."""
+    new = {entry["deliverable"] for entry in files}
+    kept = [entry for entry in data.get("files") or () if entry.get("deliverable") not in new]
+    return {**data, "files": [*kept, *files]}
 
 
 def redelivery(sidecar: Path, *, output: Path | None = None, overwrite: bool = False) -> Redelivery:

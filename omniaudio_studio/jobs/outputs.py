@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeGuard
 
 from omniaudio_studio.jobs.deliver_request import DeliverRequest
+from omniaudio_studio.jobs.deliverables import DELIVERABLES, ordered
 from omniaudio_studio.jobs.request import GenerateRequest
 from omniaudio_studio.jobs.spatialize_request import SpatializeRequest
 
@@ -18,18 +20,30 @@ SingleRequest = DeliverRequest | SpatializeRequest
 
 @dataclass(frozen=True)
 class TakeFiles:
-    """Where one take's files go; those of a delivery or a placed recording are named alike."""
+    """Where one take's files go; those of a delivery or a placed recording are named alike.
+
+    Parameters
+    ----------
+    wav, sidecar
+        The sound field, and what tells how to make it again.
+    beside
+        Where each other deliverable may lie: one of the places, in the order of the table.
+    writes_wav
+        False where the field is there already, and only more is made of it.
+    in_place
+        Whether that lies beside the field, whose sidecar is told of it.
+    """
 
     wav: Path
     sidecar: Path
-    binaural: Path | None
-    overlay: Path | None
-    plot: Path | None
+    beside: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
+    writes_wav: bool = True
+    in_place: bool = False
 
     def all(self) -> tuple[Path, ...]:
-        """Every file."""
-        every = (self.wav, self.sidecar, self.binaural, self.overlay, self.plot)
-        return tuple(path for path in every if path is not None)
+        """Every place in which something may be written."""
+        wav = (self.wav,) if self.writes_wav else ()
+        return (*wav, self.sidecar, *(path for paths in self.beside.values() for path in paths))
 
 
 def sidecar_path(wav: Path) -> Path:
@@ -40,8 +54,8 @@ def sidecar_path(wav: Path) -> Path:
 def take_files(request: GenerateRequest) -> list[TakeFiles]:
     """The files that a request makes, take by take.
 
-    Take 1 is OUT.wav, take 2 OUT-take2.wav and so on, each with its sidecar ``<stem>.json`` and,
-    where asked for, ``<stem>.binaural.wav``, ``<stem>.overlay.mp4`` and ``<stem>.png``.
+    Take 1 is OUT.wav, take 2 OUT-take2.wav and so on, each with its sidecar ``<stem>.json`` and
+    what else was asked for, as ``<stem>`` with the ending that `jobs.deliverables` has for it.
     """
     return [
         _files(request.take_output(index), request.deliverables) for index in range(request.takes)
@@ -50,14 +64,28 @@ def take_files(request: GenerateRequest) -> list[TakeFiles]:
 
 def single_files(request: SingleRequest) -> TakeFiles:
     """The files of a request that makes one WAV, named as a take's."""
-    return _files(request.output, request.deliverables)
+    files = _files(request.output, request.deliverables)
+    return replace(files, in_place=_adds(request))
 
 
 def all_outputs(request: AnyRequest) -> list[Path]:
-    """Every file that a request makes, of every take."""
+    """Every place in which a request may write, of every take."""
     if not isinstance(request, GenerateRequest):
         return list(single_files(request).all())
     return [path for files in take_files(request) for path in files.all()]
+
+
+def claimed_outputs(request: AnyRequest) -> list[Path]:
+    """Every place in which a request may write and nothing else may meanwhile.
+
+    The sidecar of a field that more is made of is not among them: others may add to it too.
+    """
+    shared = single_files(request).sidecar if _adds(request) else None
+    return [path for path in all_outputs(request) if path != shared]
+
+
+def _adds(request: AnyRequest) -> TypeGuard[DeliverRequest]:
+    return isinstance(request, DeliverRequest) and request.in_place
 
 
 def next_output(
@@ -85,13 +113,11 @@ def next_output(
 
 
 def _files(wav: Path, deliverables: tuple[str, ...]) -> TakeFiles:
-    def wanted(name: str, path: Path) -> Path | None:
-        return path if name in deliverables else None
-
     return TakeFiles(
         wav=wav,
         sidecar=sidecar_path(wav),
-        binaural=wanted("binaural", wav.with_name(f"{wav.stem}.binaural.wav")),
-        overlay=wanted("overlay", wav.with_name(f"{wav.stem}.overlay.mp4")),
-        plot=wanted("plot", wav.with_suffix(".png")),
+        beside={
+            name: DELIVERABLES[name].paths(wav) for name in ordered(deliverables) if name != "wav"
+        },
+        writes_wav="wav" in deliverables,
     )

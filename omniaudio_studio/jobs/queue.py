@@ -17,9 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from omniaudio_studio.errors import OptionError
-from omniaudio_studio.jobs.outputs import all_outputs
+from omniaudio_studio.jobs.deliver_request import DeliverRequest
+from omniaudio_studio.jobs.outputs import claimed_outputs
 from omniaudio_studio.jobs.queue_file import QueueFile
-from omniaudio_studio.jobs.queued_request import QueuedRequest, read_request, with_absolute_paths
+from omniaudio_studio.jobs.queued_request import (
+    QueuedRequest,
+    device_of,
+    read_request,
+    subject_of,
+    with_absolute_paths,
+)
 
 _FINEST = 1e-6  # between two places; below it they are numbered anew
 
@@ -69,7 +76,7 @@ class Job:
     error, error_kind
         One line and the error's class, where it failed.
     result
-        `RunResult.as_dict()` or `SpatializeResult.as_dict()` where it is done.
+        As a result of `jobs.result` gives it as plain data, where it is done.
     """
 
     id: int
@@ -105,7 +112,8 @@ class Speed:
     """How long work of one kind took: the history that estimates are made of.
 
     ``loading`` in seconds (None where the model was warm), the others in seconds per second of
-    clip; ``overlay`` None where there was none.
+    clip; ``overlay``, of all that was made beside the sound for what of it would be an overlay's
+    share (`Deliverable.work`), None where there was nothing.
     """
 
     kind: str
@@ -239,8 +247,8 @@ class JobQueue:
                         JobState.QUEUED,
                         request.KIND,
                         request.to_json(),
-                        request.device,
-                        request.clip.name,
+                        device_of(request),
+                        subject_of(request).name,
                         seconds,
                         round_,
                         time.time(),
@@ -531,9 +539,9 @@ class JobQueue:
     def _check_free(wanted: Sequence[QueuedRequest], others: Sequence[Job]) -> None:
         """Refuse two jobs that would write one file."""
         # As names of one file on systems that fold case.
-        taken = {str(path).casefold() for job in others for path in all_outputs(job.request)}
+        taken = {str(path).casefold() for job in others for path in claimed_outputs(job.request)}
         for request in wanted:
-            for path in all_outputs(request):
+            for path in claimed_outputs(request):
                 key = str(path).casefold()
                 if key in taken:
                     raise OptionError(f"{path} is already in the queue; choose another name")
@@ -542,6 +550,8 @@ class JobQueue:
 
 def absolute(request: QueuedRequest) -> QueuedRequest:
     """The same request, meant from any folder."""
+    if isinstance(request, DeliverRequest):
+        return with_absolute_paths(request)
     bundle = request.bundle
     path = Path(bundle)
     # As `bundles.discovery` tells a path from a name.

@@ -1,4 +1,5 @@
-"""The requests that a queue may hold: sound to be generated, and a recording to be placed.
+"""The requests that a queue may hold: sound to be generated, a recording to be placed, and files to
+be made of a field that is there.
 
 Standard library only.
 """
@@ -10,14 +11,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from omniaudio_studio.errors import OptionError
+from omniaudio_studio.jobs.deliver_request import DeliverRequest
 from omniaudio_studio.jobs.request import GenerateRequest
 from omniaudio_studio.jobs.spatialize_request import SpatializeRequest
 
-QueuedRequest = GenerateRequest | SpatializeRequest
-Request = TypeVar("Request", bound=GenerateRequest | SpatializeRequest)
+TakeRequest = GenerateRequest | SpatializeRequest
+"""Those that make takes."""
+QueuedRequest = GenerateRequest | SpatializeRequest | DeliverRequest
+Request = TypeVar("Request", bound=GenerateRequest | SpatializeRequest | DeliverRequest)
 
-_KINDS: dict[str, type[GenerateRequest] | type[SpatializeRequest]] = {
-    kind.KIND: kind for kind in (GenerateRequest, SpatializeRequest)
+_KINDS: dict[str, type[QueuedRequest]] = {
+    kind.KIND: kind for kind in (GenerateRequest, SpatializeRequest, DeliverRequest)
 }
 
 
@@ -39,6 +43,14 @@ def with_absolute_paths(request: Request) -> Request:
             audio=_absolute(request.audio),
             sources=tuple(replace(s, file=_absolute(s.file)) for s in request.sources),
         )
+    if isinstance(request, DeliverRequest):
+        return replace(
+            request,
+            clip=_absolute(request.clip),
+            output=request.output.absolute(),
+            field=_absolute(request.field),
+            sources=tuple(replace(s, file=s.file.absolute()) for s in request.sources),
+        )
     return replace(
         request,
         clip=request.clip.absolute(),
@@ -56,9 +68,23 @@ def take_count(request: QueuedRequest) -> int:
 
 def model_of(request: QueuedRequest) -> str | None:
     """The bundle that has to be loaded for it; None where none has."""
+    if isinstance(request, DeliverRequest):
+        return None
     if isinstance(request, SpatializeRequest) and request.method != "learned":
         return None
     return request.bundle
+
+
+def device_of(request: QueuedRequest) -> str:
+    """What it asks to run on; a delivery runs no graph and goes wherever there is a worker."""
+    return "auto" if isinstance(request, DeliverRequest) else request.device
+
+
+def subject_of(request: QueuedRequest) -> Path:
+    """What it is about: its clip, else its field or what it makes."""
+    if isinstance(request, DeliverRequest):
+        return request.clip or request.field or request.output
+    return request.clip
 
 
 def result_wavs(result: dict[str, Any]) -> list[Path]:

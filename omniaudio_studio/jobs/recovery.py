@@ -11,12 +11,14 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from omniaudio_studio.files import file_sha256
+from omniaudio_studio.jobs.deliver_request import DeliverRequest
 from omniaudio_studio.jobs.outputs import TakeFiles, all_outputs, single_files, take_files
 from omniaudio_studio.jobs.queued_request import QueuedRequest, with_absolute_paths
+from omniaudio_studio.jobs.request import GenerateRequest
 from omniaudio_studio.jobs.spatialize_request import SpatializeRequest
 from omniaudio_studio.jobs.staging import PART, WHOLE, finish
 
@@ -41,8 +43,8 @@ def settle(
     Returns
     -------
     dict or None
-        The result, as of `RunResult.as_dict` or `SpatializeResult.as_dict`, if all its outputs are
-        there. None if it has to be done again; then nothing of it is left.
+        The result as plain data, as `jobs.result` gives it, if all its outputs are there. None if
+        it has to be done again; then nothing of it is left.
 
     Raises
     ------
@@ -89,10 +91,11 @@ def _remove_probes(folder: Path, since: float) -> None:
 
 
 def _result(request: QueuedRequest, since: float | None) -> dict[str, Any] | None:
-    if isinstance(request, SpatializeRequest):
+    if not isinstance(request, GenerateRequest):
         files = single_files(request)
-        sidecar = _sidecar(files, request, since)
-        return None if sidecar is None else _read(partial(_placed, files, sidecar))
+        sidecar = _added(files, since) if files.in_place else _sidecar(files, request, since)
+        told = _placed if isinstance(request, SpatializeRequest) else _delivered
+        return None if sidecar is None else _read(partial(told, files, sidecar))
     takes, sidecar = [], None
     for index, files in enumerate(take_files(request)):
         sidecar = _sidecar(files, request.for_take(index), since)
@@ -115,10 +118,31 @@ def _sidecar(
         sidecar: dict[str, Any] = json.loads(files.sidecar.read_text(encoding="utf-8"))
         whole = (
             _describes(sidecar, request)
-            and all(path.is_file() for path in files.all())
+            and all(path.exists() for path in _beside(files, sidecar).values())
             and file_sha256(files.wav) == sidecar["output"]["sha256"]
         )
         return sidecar if whole else None
+
+    return _read(look)
+
+
+def _added(files: TakeFiles, since: float | None) -> dict[str, Any] | None:
+    """The sidecar of a field that tells of all that was to be made of it; else None."""
+
+    def look() -> dict[str, Any] | None:
+        sidecar: dict[str, Any] = json.loads(files.sidecar.read_text(encoding="utf-8"))
+        folder = files.sidecar.parent
+        told: dict[str, list[Any]] = {name: [] for name in files.beside}
+        for entry in sidecar["files"]:
+            told.get(entry["deliverable"], []).append(entry)
+        for entries in told.values():
+            for entry in entries:
+                path = folder / entry["name"]
+                if since is not None and path.stat().st_mtime < since:
+                    return None
+                if file_sha256(path) != entry["sha256"]:
+                    return None
+        return sidecar if all(told.values()) else None
 
     return _read(look)
 
@@ -135,7 +159,7 @@ def _describes(sidecar: Any, request: QueuedRequest) -> bool:
     """Whether a sidecar is of this very request."""
     wanted, found = with_absolute_paths(request).as_dict(), dict(sidecar["request"])
     # A name and the folder that it was found in are the same bundle.
-    bundles = {_bundle_name(data.pop("bundle")) for data in (wanted, found)}
+    bundles = {_bundle_name(data.pop("bundle", "")) for data in (wanted, found)}
     return found == wanted and len(bundles) == 1
 
 
@@ -144,14 +168,30 @@ def _bundle_name(text: str) -> str:
     return path.parent.name if path.name == "bundle.json" else path.name
 
 
-def _paths(files: TakeFiles) -> dict[str, str | None]:
+def _beside(files: TakeFiles, sidecar: dict[str, Any]) -> dict[str, Path]:
+    """What lies beside the WAV, by deliverable, as the sidecar has it."""
+    found = {}
+    for entry in sidecar.get("files", ()):
+        if entry["deliverable"] in files.beside:
+            # One that is a folder is told of file by file.
+            name = PurePosixPath(entry["name"]).parts[0]
+            found[str(entry["deliverable"])] = files.sidecar.with_name(name)
+    return found
+
+
+def _paths(files: TakeFiles, sidecar: dict[str, Any]) -> dict[str, Any]:
     """A result's paths, as text."""
-    return {name: None if path is None else str(path) for name, path in vars(files).items()}
+    return {
+        "wav": str(files.wav),
+        "sidecar": str(files.sidecar),
+        "files": {name: str(path) for name, path in _beside(files, sidecar).items()},
+        "problems": [],
+    }
 
 
 def _take(files: TakeFiles, sidecar: dict[str, Any]) -> dict[str, Any]:
     return {
-        **_paths(files),
+        **_paths(files, sidecar),
         "seed": sidecar["request"]["seed"],
         "samples": sidecar["output"]["samples"],
         "sha256": sidecar["output"]["sha256"],
@@ -163,7 +203,7 @@ def _placed(files: TakeFiles, sidecar: dict[str, Any]) -> dict[str, Any]:
     output = sidecar["output"]
     return {
         "kind": SpatializeRequest.KIND,
-        **_paths(files),
+        **_paths(files, sidecar),
         "samples": output["samples"],
         "rate": output["rate"],
         "sha256": output["sha256"],
@@ -174,6 +214,23 @@ def _placed(files: TakeFiles, sidecar: dict[str, Any]) -> dict[str, Any]:
         "duration": output["samples"] / output["rate"],
         "seconds": sidecar["seconds"],
         "warnings": list(sidecar["warnings"]),
+    }
+
+
+def _delivered(files: TakeFiles, sidecar: dict[str, Any]) -> dict[str, Any]:
+    output = sidecar["output"]
+    seconds = 0.0 if files.in_place else sidecar["seconds"]
+    return {
+        "kind": DeliverRequest.KIND,
+        **_paths(files, sidecar),
+        "samples": output["samples"],
+        "rate": output["rate"],
+        "sha256": output["sha256"],
+        "peak": output.get("peak"),
+        "gain_db": output.get("gain_db", 0.0),
+        "duration": output["samples"] / output["rate"],
+        "seconds": seconds,
+        "warnings": [] if files.in_place else list(sidecar["warnings"]),
     }
 
 
@@ -193,5 +250,6 @@ def _whole(takes: list[dict[str, Any]], sidecar: dict[str, Any]) -> dict[str, An
         "demonstration": sidecar["bundle"]["demonstration"],
         "commercial": sidecar["bundle"].get("commercial", True),
         "warnings": list(sidecar["warnings"]),
+        "problems": [],
         "realtime": duration * len(takes) / max(sound_seconds, 1e-9),
     }

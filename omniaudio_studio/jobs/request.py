@@ -30,6 +30,7 @@ from omniaudio_studio.jobs.checks import (
     given_parts,
     refuse_unknown,
 )
+from omniaudio_studio.jobs.deliverables import check_needs
 from omniaudio_studio.jobs.plain_data import JsonRequest, PlainData
 
 SCHEMA_VERSION = 1
@@ -39,7 +40,6 @@ STEREO_LAYOUTS = ("auto", "mono", "top-bottom", "left-right")
 SAMPLERS = ("euler", "reflow")
 DEVICES = ("auto", "cpu", "cuda", "directml", "coreml")
 SUBTYPES = ("float32", "pcm24")
-DELIVERABLES = ("wav", "binaural", "overlay", "plot")
 
 MAX_SEED = 2**64 - 1
 MAX_STEPS = 1000
@@ -192,9 +192,9 @@ class GenerateRequest(JsonRequest):
     hints
         Directions that the generated field is pulled to.
     deliverables
-        "wav" always; "binaural" adds the take for headphones, the head facing the WAV's front,
-        "overlay" the clip with the field's energy drawn over it, "plot" a picture of direction and
-        level over time.
+        Names from `jobs.deliverables`; "wav" always. For headphones the head faces the WAV's front.
+    provenance
+        Whether every deliverable states in its metadata that its sound was generated, and by what.
     overwrite
         Replace existing outputs.
     """
@@ -230,6 +230,7 @@ class GenerateRequest(JsonRequest):
     duck: float = 0.0
     hints: tuple[Hint, ...] = ()
     deliverables: tuple[str, ...] = ("wav",)
+    provenance: bool = True
     overwrite: bool = False
     schema_version: int = SCHEMA_VERSION
 
@@ -305,7 +306,9 @@ class GenerateRequest(JsonRequest):
         check_flag("overwrite", self.overwrite)
         self._validate_segments()
         self._validate_base()
-        check_deliverables(self.deliverables, DELIVERABLES)
+        check_flag("provenance", self.provenance)
+        check_deliverables(self.deliverables)
+        check_needs(self.deliverables, clip=True, sources=False)
         return self
 
     def _validate_segments(self) -> None:

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-_PATHS = ("wav", "sidecar", "binaural", "overlay", "plot")
-
 
 @dataclass(frozen=True)
 class TakeResult:
-    """One take's files. ``sha256`` is the WAV's; ``samples`` per channel."""
+    """One take's files.
+
+    ``files`` are those beside the WAV, by deliverable; ``sha256`` is the WAV's, ``samples`` per
+    channel. ``problems`` tell of each deliverable that could not be made, in one line.
+    """
 
     wav: Path
     sidecar: Path
-    binaural: Path | None
-    overlay: Path | None
-    plot: Path | None
+    files: Mapping[str, Path]
     seed: int
     samples: int
     sha256: str
     gain_db: float = 0.0  # applied to reach the loudness asked for
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class RunResult:
     seconds
         Wall-clock time of everything, reading and writing included.
     sound_seconds
-        The part of it until the sound was written: without overlays and plots.
+        The part of it until the sound was written: without what goes beside it.
     provider, reason
         What the graphs ran on, and why that.
     commercial
@@ -56,6 +58,11 @@ class RunResult:
     warnings: tuple[str, ...] = ()
 
     @property
+    def problems(self) -> tuple[str, ...]:
+        """What could not be made beside the takes' WAVs."""
+        return tuple(problem for take in self.takes for problem in take.problems)
+
+    @property
     def realtime(self) -> float:
         """Seconds of sound made per second of work on it, over all takes."""
         return self.duration * len(self.takes) / max(self.sound_seconds, 1e-9)
@@ -67,6 +74,7 @@ class RunResult:
             take.update(_as_text(take))
         data["takes"] = list(data["takes"])
         data["warnings"] = list(data["warnings"])
+        data["problems"] = list(self.problems)
         data["realtime"] = self.realtime
         return data
 
@@ -77,29 +85,34 @@ class DeliverResult:
 
     Attributes
     ----------
+    wav, sidecar, files
+        The WAV (or the field, where no WAV was written), its sidecar, and what lies beside them, by
+        deliverable.
     samples, rate
         Per channel of the WAV, and hertz; ``sha256`` is the WAV's.
     peak
-        Largest value of the four channels, linear; above 1 only a float32 file holds it.
+        Largest value of the four channels, linear; above 1 only a float32 file holds it. None where
+        no WAV was written.
     gain_db
         What was applied to reach the loudness asked for.
     duration, seconds
         Seconds of sound, and of work.
+    problems
+        A line for each deliverable that could not be made.
     """
 
     wav: Path
     sidecar: Path
-    binaural: Path | None
-    overlay: Path | None
-    plot: Path | None
+    files: Mapping[str, Path]
     samples: int
     rate: int
     sha256: str
-    peak: float
+    peak: float | None
     gain_db: float
     duration: float
     seconds: float
     warnings: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON; ``kind`` tells it from a generation's."""
@@ -126,6 +139,9 @@ class SpatializeResult:
 
     Attributes
     ----------
+    wav, sidecar, files
+        The WAV (or the field, where no WAV was written), its sidecar, and what lies beside them, by
+        deliverable.
     samples, rate
         Per channel of the WAV, and hertz; ``sha256`` is the WAV's.
     sources
@@ -136,13 +152,13 @@ class SpatializeResult:
         Largest value of the four channels, linear.
     duration, seconds
         Seconds of sound, and of work.
+    problems
+        A line for each deliverable that could not be made.
     """
 
     wav: Path
     sidecar: Path
-    binaural: Path | None
-    overlay: Path | None
-    plot: Path | None
+    files: Mapping[str, Path]
     samples: int
     rate: int
     sha256: str
@@ -153,6 +169,7 @@ class SpatializeResult:
     duration: float
     seconds: float
     warnings: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON; ``kind`` tells it from a generation's."""
@@ -174,8 +191,14 @@ class SpatializeResult:
         }
 
 
-def _as_text(data: dict[str, Any]) -> dict[str, str | None]:
-    return {name: None if data[name] is None else str(data[name]) for name in _PATHS}
+def _as_text(data: dict[str, Any]) -> dict[str, Any]:
+    """What is not plain data yet: paths, and the lines about what could not be made."""
+    return {
+        "wav": str(data["wav"]),
+        "sidecar": str(data["sidecar"]),
+        "files": {name: str(path) for name, path in data["files"].items()},
+        "problems": list(data["problems"]),
+    }
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ from omniaudio_studio.engine.progress import Progress
 from omniaudio_studio.errors import BundleError, MediaError
 from omniaudio_studio.files import check_output, file_sha256
 from omniaudio_studio.jobs.companions import (
+    Companions,
+    Order,
     check_companions,
-    write_binaural,
-    write_overlay,
-    write_plot,
+    write_companions,
 )
 from omniaudio_studio.jobs.hinting import hints_outside, pulled_field
 from omniaudio_studio.jobs.mixing import Recording
@@ -33,6 +33,7 @@ from omniaudio_studio.jobs.result import Preview, RunResult, TakeResult
 from omniaudio_studio.jobs.sidecar import (
     Reproduction,
     describe,
+    take_provenance,
     write_sidecar,
 )
 from omniaudio_studio.jobs.splicing import splice
@@ -129,7 +130,8 @@ def run_request(
 ) -> RunResult:
     """Generate everything that a request asks for.
 
-    All files appear together at the end, or none; memory stays flat for any length.
+    All files appear together at the end, or none; memory stays flat for any length. Only what
+    cannot be made beside a WAV is left out, and told of in the take's ``problems``.
 
     Parameters
     ----------
@@ -185,7 +187,8 @@ def run_request(
         except BaseException:
             stop_hashing.cancel()
             raise
-        staging.commit()
+        takes = ((take.wav, take.sidecar, *take.files.values()) for take in result.takes)
+        staging.commit([path for take in takes for path in take])
     return result
 
 
@@ -245,22 +248,21 @@ class _Job:
             info, samples, generator, settings, reroll, recording, hashing.result, given
         )
         sound_seconds = time.monotonic() - begun
-        for files in self.files:
-            self._write_overlay(info, files)
-            self._write_binaural(files)
-            self._write_plot(files)
+        beside = [
+            self._write_companions(index, info, samples, generator)
+            for index in range(len(self.files))
+        ]
         clip_sha256 = hashing.result()
         takes = [
             TakeResult(
                 wav=files.wav,
                 sidecar=files.sidecar,
-                binaural=files.binaural,
-                overlay=files.overlay,
-                plot=files.plot,
+                files=beside[index].files,
                 seed=request.for_take(index).seed,
                 samples=samples,
                 sha256=file_sha256(self.staging.path(files.wav), self.cancel),
                 gain_db=gains[index],
+                problems=beside[index].problems,
             )
             for index, files in enumerate(self.files)
         ]
@@ -293,6 +295,7 @@ class _Job:
                 field=field,
                 fronts=settings.fronts,
                 features_sha256=features_sha256,
+                files=beside[index].entries,
             )
             write_sidecar(self.staging.path(take.sidecar), data)
         return result
@@ -451,27 +454,25 @@ class _Job:
         source.unlink()
         return gain, clipped
 
-    def _write_overlay(self, info: ClipInfo, files: TakeFiles) -> None:
-        if files.overlay is None:
-            return
-        write_overlay(
-            info,
-            self.staging.path(files.wav),
-            self.staging.path(files.overlay),
-            start=self.request.start,
-            yaw=self.request.yaw,
-            progress=self.progress,
-            cancel=self.cancel,
+    def _write_companions(
+        self, index: int, info: ClipInfo, samples: int, generator: Generator
+    ) -> Companions:
+        """Make what is wanted beside a take's WAV."""
+        from omniaudio_studio.delivery.source import DeliverySource
+
+        request, files = self.request.for_take(index), self.files[index]
+        source = DeliverySource(
+            field=self.staging.path(files.wav),
+            clip=info,
+            clip_start=request.start,
+            yaw=request.yaw,
+            provenance=take_provenance(request, generator.bundle),
+            convention="ambix",
         )
-
-    def _write_binaural(self, files: TakeFiles) -> None:
-        if files.binaural is not None:
-            wav, binaural = self.staging.path(files.wav), self.staging.path(files.binaural)
-            write_binaural(wav, binaural, progress=self.progress, cancel=self.cancel)
-
-    def _write_plot(self, files: TakeFiles) -> None:
-        if files.plot is not None:
-            write_plot(self.staging.path(files.wav), self.staging.path(files.plot), self.cancel)
+        order = Order(source, samples / request.rate, report=self.progress, cancel=self.cancel)
+        made = write_companions(files, self.staging, order)
+        self.warnings += made.warnings
+        return made
 
 
 def _difference(expected: Reproduction, provider: str) -> str:

@@ -22,7 +22,7 @@ from omniaudio_studio.jobs.lane import Hiring, Lane
 from omniaudio_studio.jobs.processes import Lease, same_process
 from omniaudio_studio.jobs.protocol import Event
 from omniaudio_studio.jobs.queue import Job, JobQueue, JobState
-from omniaudio_studio.jobs.queued_request import model_of
+from omniaudio_studio.jobs.queued_request import device_of, model_of
 from omniaudio_studio.jobs.recovery import settle
 
 MAX_DEATHS = 2  # of workers under one job; then it fails
@@ -309,7 +309,7 @@ class QueueRunner:
         return self._lanes[device]
 
     def _device_of(self, job: Job) -> str:
-        device = job.request.device
+        device = device_of(job.request)
         return (self._auto or device) if device == "auto" else device
 
     def _learn_auto(self, lane: Lane, provider: str) -> None:

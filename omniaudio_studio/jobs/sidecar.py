@@ -6,7 +6,7 @@ import json
 import math
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -21,6 +21,7 @@ from omniaudio_studio.jobs.treatment import MixedField, Treatment
 
 if TYPE_CHECKING:
     from omniaudio_studio.bundles.bundle import Bundle
+    from omniaudio_studio.delivery.provenance import Provenance
     from omniaudio_studio.jobs.result import RunResult, TakeResult
     from omniaudio_studio.media.probe import ClipInfo
 
@@ -67,6 +68,7 @@ def describe(
     field: MixedField | None = None,
     fronts: Fronts = (),
     features_sha256: str | None = None,
+    files: Sequence[Mapping[str, str]] = (),
 ) -> dict[str, Any]:
     """The sidecar of one take as plain data.
 
@@ -84,6 +86,8 @@ def describe(
         Second and azimuth, in radians, where the model's views looked elsewhere than ahead.
     features_sha256
         Of the file of given features, where there is one.
+    files
+        What lies beside the WAV, as `jobs.companions.Companions.entries` has it.
     """
     manifest = bundle.manifest
     base = None
@@ -127,15 +131,7 @@ def describe(
         "mix_field": None if field is None else field.as_dict(),
         # What the model was given in place of a look at the clip.
         "features": features,
-        "bundle": {
-            "name": manifest.name,
-            "title": manifest.title,
-            "version": manifest.version,
-            "demonstration": manifest.demonstration,
-            "licence": manifest.licence.id,
-            "commercial": manifest.licence.commercial,
-            "sha256": bundle.sha256,
-        },
+        "bundle": _about(bundle),
         "output": {
             "name": request.output.name,
             "sha256": take.sha256,
@@ -145,12 +141,48 @@ def describe(
             "samples": take.samples,
             "gain_db": take.gain_db,
         },
+        # What was made beside it; what was made later is added.
+        "files": list(files),
         "software": software("onnxruntime", "numpy"),
         "provider": {"name": result.provider, "reason": result.reason},
         "seconds": round(result.seconds, 3),
         "sound_seconds": round(result.sound_seconds, 3),
         "warnings": list(result.warnings),
     }
+
+
+def _about(bundle: Bundle) -> dict[str, Any]:
+    manifest = bundle.manifest
+    return {
+        "name": manifest.name,
+        "title": manifest.title,
+        "version": manifest.version,
+        "demonstration": manifest.demonstration,
+        "licence": manifest.licence.id,
+        "commercial": manifest.licence.commercial,
+        "sha256": bundle.sha256,
+    }
+
+
+def take_provenance(request: GenerateRequest, bundle: Bundle) -> Provenance | None:
+    """What everything that is made of a take states in its metadata; None where it shall not.
+
+    As `delivery.provenance.provenance_of` reads it from the sidecar, which is not written yet.
+    """
+    from omniaudio_studio.delivery.provenance import provenance_of
+
+    if not request.provenance:
+        return None
+    cfg = bundle.manifest.sampler.cfg if request.cfg is None else request.cfg
+    return provenance_of(
+        {
+            "kind": KIND,
+            "request": request.as_dict(),
+            "resolved": {"cfg": cfg},
+            "bundle": _about(bundle),
+            "software": {"omniaudio": __version__},
+        }
+    )
 
 
 def software(*modules: str) -> dict[str, str]:
@@ -191,7 +223,7 @@ def reproduction(
         Where the sound goes; else ``OUT.wav`` beside the sidecar.
     changes
         Fields of the request that do not touch the sound (``device``, ``low_memory``,
-        ``deliverables``).
+        ``deliverables``, ``provenance``).
 
     Raises
     ------

@@ -17,11 +17,12 @@ from omniaudio_studio.engine.progress import Progress
 from omniaudio_studio.errors import BundleError, MediaError
 from omniaudio_studio.files import file_sha256
 from omniaudio_studio.jobs.companions import (
+    Companions,
+    Order,
     check_companions,
-    write_binaural,
-    write_overlay,
-    write_plot,
+    write_companions,
 )
+from omniaudio_studio.jobs.deliverables import DELIVERABLES
 from omniaudio_studio.jobs.found_sources import found_sources, given_sources
 from omniaudio_studio.jobs.outputs import TakeFiles, single_files
 from omniaudio_studio.jobs.result import FoundSource, SpatializeResult
@@ -31,11 +32,11 @@ from omniaudio_studio.jobs.spatialize_sidecar import (
     Respatialization,
     describe_spatialization,
     input_files,
+    placing_provenance,
 )
 from omniaudio_studio.jobs.staged import (
     Report,
     check_inputs,
-    companion_hashes,
     other_bits,
     run_staged,
 )
@@ -65,7 +66,8 @@ def run_spatialize(
 ) -> SpatializeResult:
     """Make everything that a request asks for.
 
-    All files appear together at the end, or none; memory stays flat for any length.
+    All files appear together at the end, or none; memory stays flat for any length. Only what
+    cannot be made beside the WAV is left out, and told of in ``problems``.
 
     Parameters
     ----------
@@ -154,31 +156,15 @@ class _Job:
             self._check_expected(expected, hashing.result())
         found = self._find(info, recording, part, lambda: hashing.result()[0])
         peak = self._write_sound(recording, part, found)
-        wav = path(files.wav)
-        if files.overlay is not None:
-            write_overlay(
-                info,
-                wav,
-                path(files.overlay),
-                start=request.start,
-                yaw=request.yaw,
-                progress=self.progress,
-                cancel=self.cancel,
-            )
-        if files.binaural is not None:
-            write_binaural(wav, path(files.binaural), progress=self.progress, cancel=self.cancel)
-        if files.plot is not None:
-            write_plot(wav, path(files.plot), self.cancel)
-        sha256 = file_sha256(wav, self.cancel)
+        beside = self._write_companions(info, part)
+        sha256 = file_sha256(path(files.wav), self.cancel)
         if expected is not None and sha256 != expected.output:
             self.warnings.append(other_bits(expected.source))
         sources: tuple[FoundSource, ...] = given_sources(request.sources)
         result = SpatializeResult(
             wav=files.wav,
             sidecar=files.sidecar,
-            binaural=files.binaural,
-            overlay=files.overlay,
-            plot=files.plot,
+            files=beside.files,
             samples=part.samples,
             rate=part.rate,
             sha256=sha256,
@@ -189,6 +175,7 @@ class _Job:
             duration=part.duration,
             seconds=time.monotonic() - begun,
             warnings=tuple(self.warnings),
+            problems=beside.problems,
         )
         data = describe_spatialization(
             request,
@@ -197,7 +184,7 @@ class _Job:
             recording=recording,
             bundle=self.bundle,
             inputs=hashing.result(),
-            companions=companion_hashes(files, self.staging, self.cancel),
+            files=beside.entries,
         )
         write_sidecar(path(files.sidecar), data)
         return replace(result, seconds=time.monotonic() - begun)
@@ -215,7 +202,8 @@ class _Job:
         )
         looked_at = request.method != "given"
         # With given directions the picture is a clock, and needs no sphere.
-        if looked_at or "overlay" in request.deliverables:
+        shown = any(DELIVERABLES[name].clip == "must" for name in request.deliverables)
+        if looked_at or shown:
             require_360(info)
         if looked_at and shows_one_picture(request.clip):
             raise MediaError(
@@ -324,6 +312,24 @@ class _Job:
                 "recording's"
             )
         return writer.peak if subtype == "float32" else min(writer.peak, 1.0)
+
+    def _write_companions(self, info: ClipInfo, part: _Range) -> Companions:
+        """Make what is wanted beside the WAV."""
+        from omniaudio_studio.delivery.source import DeliverySource
+
+        request = self.request
+        source = DeliverySource(
+            field=self.staging.path(self.files.wav),
+            clip=info,
+            clip_start=request.start,
+            yaw=request.yaw,
+            provenance=placing_provenance(request, self.bundle),
+            convention="ambix",
+        )
+        order = Order(source, part.duration, report=self.progress, cancel=self.cancel)
+        made = write_companions(self.files, self.staging, order)
+        self.warnings += made.warnings
+        return made
 
     def _encoder(
         self, opened: ExitStack, part: _Range, found: Found | None

@@ -36,9 +36,9 @@ from omniaudio_studio.jobs.checks import (
     given_fields,
     given_parts,
 )
+from omniaudio_studio.jobs.deliverables import check_needs
 from omniaudio_studio.jobs.plain_data import JsonRequest, PlainData
 from omniaudio_studio.jobs.request import (
-    DELIVERABLES,
     DEVICES,
     MAX_RATE,
     MAX_SEED,
@@ -164,7 +164,7 @@ class SpatializeRequest(JsonRequest):
         Delivery sample rate in hertz; the recording's own where None.
     subtype
         "float32" or "pcm24".
-    deliverables
+    deliverables, provenance
         As for `GenerateRequest`.
     overwrite
         Replace existing outputs.
@@ -190,6 +190,7 @@ class SpatializeRequest(JsonRequest):
     rate: int | None = None
     subtype: str = "float32"
     deliverables: tuple[str, ...] = ("wav",)
+    provenance: bool = True
     overwrite: bool = False
     schema_version: int = SCHEMA_VERSION
 
@@ -240,7 +241,9 @@ class SpatializeRequest(JsonRequest):
         if self.rate is not None:
             check_integer("rate", self.rate, MIN_RATE, MAX_RATE)
         check_choice("subtype", self.subtype, SUBTYPES)
-        check_deliverables(self.deliverables, DELIVERABLES)
+        check_deliverables(self.deliverables)
+        check_needs(self.deliverables, clip=True, sources=False)
+        check_flag("provenance", self.provenance)
         check_flag("overwrite", self.overwrite)
         self._validate_sources()
         return self

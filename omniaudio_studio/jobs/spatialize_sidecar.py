@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from omniaudio_studio import __version__
 from omniaudio_studio.errors import OptionError
 from omniaudio_studio.jobs.queued_request import with_absolute_paths
 from omniaudio_studio.jobs.result import SpatializeResult
@@ -15,6 +16,7 @@ from omniaudio_studio.jobs.spatialize_request import SpatializeRequest
 
 if TYPE_CHECKING:
     from omniaudio_studio.bundles.bundle import Bundle
+    from omniaudio_studio.delivery.provenance import Provenance
     from omniaudio_studio.media.probe import ClipInfo
     from omniaudio_studio.media.recording import Recording
 
@@ -57,7 +59,7 @@ def describe_spatialization(
     recording: Recording,
     bundle: Bundle | None,
     inputs: Sequence[str],
-    companions: dict[str, str],
+    files: Sequence[Mapping[str, str]] = (),
 ) -> dict[str, Any]:
     """The sidecar as plain data.
 
@@ -69,8 +71,8 @@ def describe_spatialization(
         The one that was asked where the sound comes from.
     inputs
         SHA-256 of `input_files`, in their order.
-    companions
-        SHA-256 of what lies beside the WAV, by deliverable.
+    files
+        What lies beside the WAV, as `jobs.companions.Companions.entries` has it.
     """
     placed = with_absolute_paths(request)
     # A name is looked up wherever the program runs; a path is meant from here.
@@ -96,15 +98,7 @@ def describe_spatialization(
             "stereo": info.stereo,
             "duration": result.duration,
         },
-        "bundle": None
-        if bundle is None
-        else {
-            "name": bundle.manifest.name,
-            "version": bundle.manifest.version,
-            "licence": bundle.manifest.licence.id,
-            "commercial": bundle.manifest.licence.commercial,
-            "sha256": bundle.sha256,
-        },
+        "bundle": _about(bundle),
         "method": result.method,
         "confidence": result.confidence,
         "sources": data["sources"],
@@ -117,11 +111,42 @@ def describe_spatialization(
             "samples": result.samples,
             "peak": result.peak,
         },
-        "companions": companions,
+        "files": list(files),
         "software": software("numpy", "soxr", "av", *([] if bundle is None else ["onnxruntime"])),
         "seconds": round(result.seconds, 3),
         "warnings": list(result.warnings),
     }
+
+
+def _about(bundle: Bundle | None) -> dict[str, Any] | None:
+    if bundle is None:
+        return None
+    return {
+        "name": bundle.manifest.name,
+        "version": bundle.manifest.version,
+        "licence": bundle.manifest.licence.id,
+        "commercial": bundle.manifest.licence.commercial,
+        "sha256": bundle.sha256,
+    }
+
+
+def placing_provenance(request: SpatializeRequest, bundle: Bundle | None) -> Provenance | None:
+    """What everything that is made of it states in its metadata; None where it shall not.
+
+    As `delivery.provenance.provenance_of` reads it from the sidecar, which is not written yet.
+    """
+    from omniaudio_studio.delivery.provenance import provenance_of
+
+    if not request.provenance:
+        return None
+    return provenance_of(
+        {
+            "kind": KIND,
+            "request": request.as_dict(),
+            "bundle": _about(bundle),
+            "software": {"omniaudio": __version__},
+        }
+    )
 
 
 def respatialization(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from omniaudio_studio.engine.cancel import CancelToken
 from omniaudio_studio.errors import MediaError
@@ -17,7 +17,19 @@ Report = Callable[[Any], None]
 Inputs = Sequence[tuple[str, Path]]
 """What each file that a job reads is, in a user's words, and where."""
 
-Result = TypeVar("Result")
+
+class Written(Protocol):
+    """What a job made: its WAV (or the field, where it wrote none), sidecar and other files."""
+
+    @property
+    def wav(self) -> Path: ...
+    @property
+    def sidecar(self) -> Path: ...
+    @property
+    def files(self) -> Mapping[str, Path]: ...
+
+
+Result = TypeVar("Result", bound=Written)
 
 
 def run_staged(
@@ -51,7 +63,11 @@ def run_staged(
     check_distinct(files.all(), [path for _, path in inputs])
     stop_hashing = CancelToken()
     cancel.on_cancel(stop_hashing.cancel)
-    with Staging(files.all(), overwrite=overwrite) as staging, ThreadPoolExecutor(1) as pool:
+    updated = (files.sidecar,) if files.in_place else ()
+    with (
+        Staging(files.all(), overwrite=overwrite, updated=updated) as staging,
+        ThreadPoolExecutor(1) as pool,
+    ):
         if started is not None:
             started(staging.folder)
         hashing = pool.submit(_hashes, [path for _, path in inputs], stop_hashing)
@@ -61,7 +77,8 @@ def run_staged(
         except BaseException:
             stop_hashing.cancel()
             raise
-        staging.commit()
+        wav = (result.wav,) if files.writes_wav else ()
+        staging.commit([*wav, result.sidecar, *result.files.values()])
     return result
 
 
@@ -69,15 +86,6 @@ def _hashes(paths: Sequence[Path], cancel: CancelToken) -> list[str]:
     """SHA-256 of each; a file that is named several times is read once."""
     known = {path: file_sha256(path, cancel) for path in dict.fromkeys(paths)}
     return [known[path] for path in paths]
-
-
-def companion_hashes(files: TakeFiles, staging: Staging, cancel: CancelToken) -> dict[str, str]:
-    """SHA-256 of what was written beside the WAV, by deliverable."""
-    return {
-        name: file_sha256(staging.path(final), cancel)
-        for name in ("binaural", "overlay", "plot")
-        if (final := getattr(files, name)) is not None
-    }
 
 
 def check_inputs(

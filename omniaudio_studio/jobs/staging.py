@@ -13,7 +13,7 @@ import os
 import secrets
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -49,10 +49,12 @@ class Staging:
     Parameters
     ----------
     finals
-        The outputs, all in one folder.
+        The places of outputs, all in one folder. Which of them are used may turn out later.
     overwrite
         Replace what is there. Until ``commit`` existing files are untouched, and a commit that
         fails half-way puts them back.
+    updated
+        Those of ``finals`` that may be there in any case: what is there is carried on.
 
     Raises
     ------
@@ -62,15 +64,21 @@ class Staging:
         If an output exists and ``overwrite`` is false.
     """
 
-    def __init__(self, finals: Sequence[Path], *, overwrite: bool = False) -> None:
+    def __init__(
+        self,
+        finals: Sequence[Path],
+        *,
+        overwrite: bool = False,
+        updated: Collection[Path] = (),
+    ) -> None:
         self.finals = tuple(finals)
-        self.overwrite = overwrite
+        self.overwrite, self.updated = overwrite, frozenset(updated)
         first = self.finals[0]
         self.folder = first.parent / f".{first.stem}-{secrets.token_hex(6)}{PART}"
 
     def __enter__(self) -> Staging:
         for final in self.finals:
-            check_output(final, overwrite=self.overwrite)
+            check_output(final, overwrite=self._may_replace(final))
         mark_temporary(self.folder)
         try:
             self.folder.mkdir()
@@ -87,14 +95,20 @@ class Staging:
     ) -> None:
         remove_temporary(self.folder)
         if isinstance(error, OutputError) and str(self.folder) in str(error):
-            # The user's own name, not the temporary one.
-            told = str(error)
-            for folder in (self.folder / _EXTRA, self.folder):
-                told = told.replace(str(folder), str(self.folder.parent))
-            raise type(error)(told) from error
+            raise type(error)(self.told(error)) from error
         # What fails on a full disk is the output, whichever library was writing it.
         if isinstance(error, OSError) and not isinstance(error, OmniAudioError):
             raise OutputError(f"cannot write {self.finals[0]}: {reason(error)}") from error
+
+    def told(self, error: BaseException) -> str:
+        """What an error says, with the user's own names in place of the temporary ones."""
+        told = str(error)
+        for folder in (self.folder / _EXTRA, self.folder):
+            told = told.replace(str(folder), str(self.folder.parent))
+        return told
+
+    def _may_replace(self, final: Path) -> bool:
+        return self.overwrite or final in self.updated
 
     def path(self, final: Path) -> Path:
         """The temporary place of ``final``; same name, so that writers see the suffix."""
@@ -105,12 +119,20 @@ class Staging:
         (self.folder / _EXTRA).mkdir(exist_ok=True)
         return self.folder / _EXTRA / name
 
-    def commit(self) -> None:
-        """Bring every output into place; all or none."""
+    def commit(self, written: Sequence[Path] | None = None) -> None:
+        """Bring outputs into place; all or none.
+
+        Parameters
+        ----------
+        written
+            Those of the places that are used; all where None.
+        """
+        if written is not None:
+            self.finals = tuple(final for final in self.finals if final in written)
         for final in self.finals:
-            if not self.path(final).is_file():
+            if not self.path(final).exists():
                 raise OutputError(f"nothing was written for {final}")
-            if final.exists() and not self.overwrite:
+            if final.exists() and not self._may_replace(final):
                 raise OutputExistsError(f"{final} appeared meanwhile; it was left as it is")
         for final in self.finals:
             _sync(self.path(final))

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from omniaudio_studio.jobs.deliverables import made_of
+
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".m4v", ".avi", ".insv", ".360")
 BATCH = 64  # rows that appear at once
 # What is put beside a take: pictures of its sound, not clips.
-_OVERLAY = ".overlay.mp4"
 
 Stamp = tuple[int, int, int]  # bytes, modification time in ns, inode
 
@@ -137,7 +138,7 @@ def _in_folder(folder: Path, summary: SearchSummary) -> Iterator[FoundFile]:
             if name.startswith("."):
                 continue
             path = Path(place, name)
-            if not is_video_name(path) or _is_overlay(path):
+            if not is_video_name(path) or _is_delivered(path):
                 summary.others += 1
                 continue
             stamp = stamp_of(path)
@@ -147,11 +148,10 @@ def _in_folder(folder: Path, summary: SearchSummary) -> Iterator[FoundFile]:
                 yield FoundFile(path, file_key(path), stamp)
 
 
-def _is_overlay(path: Path) -> bool:
-    """Whether it is the picture of a take's sound that was made beside it."""
-    if not path.name.lower().endswith(_OVERLAY):
-        return False
-    return path.with_name(path.name[: -len(_OVERLAY)] + ".json").exists()
+def _is_delivered(path: Path) -> bool:
+    """Whether it is a video that was made of a take, beside it."""
+    take = made_of(path.name)
+    return take is not None and path.with_name(f"{take}.json").exists()
 
 
 def look_for(path: Path, stamp: Stamp | None) -> FileState:

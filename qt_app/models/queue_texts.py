@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from omniaudio_studio.jobs.deliver_request import DeliverRequest
+from omniaudio_studio.jobs.deliverables import DELIVERABLES
 from omniaudio_studio.jobs.estimate import JobProgress
 from omniaudio_studio.jobs.queue import Job, JobState
-from omniaudio_studio.jobs.queued_request import QueuedRequest, take_count
+from omniaudio_studio.jobs.queued_request import QueuedRequest, subject_of, take_count
 from omniaudio_studio.jobs.spatialize_request import SpatializeRequest
 from qt_app.models.take_words import METHOD_WORDS
 
@@ -16,7 +18,6 @@ _STAGES = {
     "sound": "placing the sound",
     "sampling": "making sound",
     "decoding": "writing sound",
-    "overlay": "drawing the overlay",
     "finishing": "finishing",
 }
 
@@ -36,9 +37,13 @@ def name_text(job: Job) -> str:
     name = request.output.name
     if take_count(request) > 1:
         name += f" and {take_count(request) - 1} more"
-    if request.output.stem.startswith(request.clip.stem):
+    if isinstance(request, DeliverRequest):
+        beside = [name for name in request.deliverables if name != "wav"]
+        name = f"{request.output.stem} as {', '.join(beside)}" if beside else name
+    subject = subject_of(request)
+    if request.output.stem.startswith(subject.stem):
         return name
-    return f"{request.clip.name}: {name}"
+    return f"{subject.name}: {name}"
 
 
 def state_text(job: Job, progress: JobProgress | None) -> str:
@@ -47,17 +52,25 @@ def state_text(job: Job, progress: JobProgress | None) -> str:
         if job.stopping:
             return "Stopping"
         if progress is not None:
-            return f"Working: {_STAGES.get(progress.stage, progress.stage)}"
+            return f"Working: {_stage_text(progress.stage)}"
     if job.state is JobState.FAILED and job.error:
         return f"Failed: {job.error}"
     if job.state is JobState.DONE and job.result is not None:
         notes = ["demonstration model"] if job.result.get("demonstration") else []
         if not job.result.get("commercial", True):
             notes.append("no commercial use")
+        # What could not be made names itself first.
+        notes += [problem.split(":")[0] for problem in job.result.get("problems", ())]
         return f"Done ({', '.join(notes)})" if notes else _STATES[job.state]
     if job.state is JobState.QUEUED and job.deaths:
         return "Waiting again: its worker died"
     return _STATES[job.state]
+
+
+def _stage_text(stage: str) -> str:
+    if stage in DELIVERABLES:
+        return f"making {stage}"
+    return _STAGES.get(stage, stage)
 
 
 def progress_text(fraction: float | None) -> str:
@@ -103,7 +116,7 @@ def total_text(
 def tooltip(job: Job) -> str:
     """Where it goes, what was asked for, and what became of it."""
     request = job.request
-    lines = [f"{request.clip} to {request.output}"]
+    lines = [f"{subject_of(request)} to {request.output}"]
     lines.append(", ".join(_values(request)))
     if job.error:
         lines.append(job.error)
@@ -111,12 +124,14 @@ def tooltip(job: Job) -> str:
         provider = job.result.get("provider")
         where = "" if provider is None else f" on {provider}"
         lines.append(f"made in {job.result['seconds']:.1f} s{where}")
-        lines += job.result["warnings"]
+        lines += [*job.result["warnings"], *job.result.get("problems", ())]
     return "\n".join(lines)
 
 
 def _values(request: QueuedRequest) -> list[str]:
     """What was asked for."""
+    if isinstance(request, DeliverRequest):
+        return [DELIVERABLES[name].label for name in request.deliverables]
     if isinstance(request, SpatializeRequest):
         sound = "its own sound" if request.audio is None else request.audio.name
         return [f"{sound}, placed", METHOD_WORDS[request.method].lower()]

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omniaudio_studio.errors import OmniAudioError, OptionError
-from omniaudio_studio.jobs.queued_request import QueuedRequest
+from omniaudio_studio.jobs.deliverables import BESIDE, DELIVERABLES
+from omniaudio_studio.jobs.queued_request import TakeRequest
 from omniaudio_studio.jobs.request import MAX_SEED, GenerateRequest
 from omniaudio_studio.jobs.result import FoundSource
 from omniaudio_studio.jobs.spatialize_request import SpatializeRequest
@@ -76,7 +77,7 @@ class Take:
 
     wav: Path
     sidecar: Path
-    request: QueuedRequest
+    request: TakeRequest
     bundle: str
     bundle_title: str
     demonstration: bool
@@ -123,13 +124,8 @@ class Take:
 
     def files(self) -> list[Path]:
         """All files that belong to it, the WAV first; those that were not made are missing."""
-        return [
-            self.wav,
-            self.wav.with_name(f"{self.wav.stem}.binaural.wav"),
-            self.wav.with_name(f"{self.wav.stem}.overlay.mp4"),
-            self.wav.with_suffix(".png"),
-            self.sidecar,
-        ]
+        beside = (path for name in BESIDE for path in DELIVERABLES[name].paths(self.wav))
+        return [self.wav, *beside, self.sidecar]
 
     def command(self) -> str:
         """The command line that makes this sound again."""

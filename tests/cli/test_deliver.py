@@ -68,7 +68,7 @@ def test_placed_sounds_and_a_turning_head(folder: Path) -> None:
         "--head", "head.csv", "--plot", cwd=folder,
     )  # fmt: skip
     assert ran.code == 0, ran.err
-    assert "out.binaural.wav  for headphones" in ran.out
+    assert "out.binaural.wav  For headphones" in ran.out
     assert "out.png" in ran.out
     sound = read(folder / "out.wav")
     added = sound - read(folder / "field.wav")
@@ -99,9 +99,9 @@ def test_sources_alone_and_an_overlay(folder: Path, small_clip: Path) -> None:
         (["no.wav", "-o", "out.wav"], "no such file: no.wav"),
         (["field.wav", "-o", "field.wav", "--overwrite"], "also an input"),
         (["field.wav", "-o", "out.wav", "--start", "9"], "starts at 9 s"),
-        (["field.wav", "-o", "out.wav", "--yaw", "9"], "--yaw is for --overlay"),
-        (["field.wav", "-o", "out.wav", "--clip-start", "9"], "--clip-start is for --overlay"),
-        (["field.wav", "-o", "out.wav", "--overlay"], "belong together"),
+        (["field.wav", "-o", "out.wav", "--yaw", "9"], "--yaw is for what shows the clip"),
+        (["field.wav", "-o", "out.wav", "--clip-start", "9"], "--clip-start is for what shows"),
+        (["field.wav", "-o", "out.wav", "--overlay"], "no sidecar beside field.wav names one"),
         (["field.wav", "-o", "out.wav", "--head", "head.csv"], "binaural"),
         (["field.wav", "-o", "out.wav", "--sources", "no.json"], "no such file: no.json"),
         (["field.wav", "-o", "out.wav", "--sources", "head.csv"], "is not JSON"),

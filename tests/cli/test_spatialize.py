@@ -113,7 +113,7 @@ def test_another_recording_and_what_lies_beside(
     )
     said = capsys.readouterr()
     assert "warning: the recording audio.wav ends 0.50 s before the clip" in said.err
-    assert "out.binaural.wav  for headphones" in said.out
+    assert "out.binaural.wav  For headphones" in said.out
     assert {"out.wav", "out.json", "out.binaural.wav", "out.png"} <= names(folder)
     assert read(folder / "out.wav").shape == (4, 88_200)
 

@@ -183,11 +183,11 @@ def test_the_binaural_file_follows_the_head(request_: DeliverRequest) -> None:
         request_, start=0.5, deliverables=("wav", "binaural"), head=head, subtype="pcm24"
     )
     result = run_deliver(wanted)
-    assert result.binaural == request_.output.with_name("out.binaural.wav")
+    assert result.files["binaural"] == request_.output.with_name("out.binaural.wav")
     times, *angles = np.array(head).T
     track = (times - 0.5, *np.radians(angles))
     expected = render_binaural(read(request_.output), RATE, track=track)
-    np.testing.assert_allclose(read(result.binaural), expected, atol=1e-6)
+    np.testing.assert_allclose(read(result.files["binaural"]), expected, atol=1e-6)
     still = render_binaural(read(request_.output), RATE)
     assert np.abs(expected - still).max() > 0.01
 
@@ -214,24 +214,23 @@ def test_everything_appears_together(everything: DeliverRequest) -> None:
     )
     out = everything.output.parent
     assert names(out) == {"out.wav", "out.json", "out.binaural.wav", "out.overlay.mp4", "out.png"}
-    assert list(stages) == ["sound", "overlay", "binaural"]
+    assert list(stages) == ["sound", "binaural", "overlay"]
     for reports in stages.values():
         assert reports[-1].done == pytest.approx(reports[-1].total)
         assert reports[-1].eta == pytest.approx(0.0)
     assert folders[0].parent == out
     assert not folders[0].exists()
     # The clip has 2 s, of which 0.75 s lie before the part.
-    assert result.overlay is not None
-    assert probe(result.overlay).duration == pytest.approx(1.25, abs=0.1)
+    assert probe(result.files["overlay"]).duration == pytest.approx(1.25, abs=0.1)
     assert "ends 1.25 s before the sound" in result.warnings[0]
     data = json.loads((out / "out.json").read_text(encoding="utf-8"))
     assert data["kind"] == "omniaudio-delivery"
     assert data["output"]["sha256"] == file_sha256(out / "out.wav")
-    assert data["companions"] == {
-        "binaural": file_sha256(out / "out.binaural.wav"),
-        "overlay": file_sha256(out / "out.overlay.mp4"),
-        "plot": file_sha256(out / "out.png"),
-    }
+    assert data["files"] == [
+        {"deliverable": name, "name": made.name, "sha256": file_sha256(made)}
+        for name, made in result.files.items()
+    ]
+    assert list(result.files) == ["binaural", "overlay", "plot"]
     assert everything.field is not None
     assert everything.clip is not None
     files = (everything.field, everything.clip, everything.sources[0].file)
@@ -366,7 +365,7 @@ def input_as_output(request: DeliverRequest) -> DeliverRequest:
         (part_past_the_end, OptionError, "starts at 3.5 s"),
         (clip_past_its_end, OptionError, "which lasts 2.000 s"),
         (before_the_clip, OptionError, "begins at -0.250 s .* change clip_start"),
-        (flat_clip, MediaError, "flat"),
+        (flat_clip, OptionError, "field of view"),
         (input_as_output, OptionError, "also an input"),
     ],
 )

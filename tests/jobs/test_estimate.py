@@ -24,7 +24,7 @@ def clock(request: GenerateRequest, expected: Expected) -> JobClock:
 
 
 def test_stages_have_the_shares_that_they_were_measured_to_have() -> None:
-    one = clock(WITH_OVERLAYS, Expected(loading=10.0, sound=50.0, overlay=30.0, finishing=10.0))
+    one = clock(WITH_OVERLAYS, Expected(loading=10.0, sound=50.0, files=30.0, finishing=10.0))
     assert one.progress(0.0).fraction == 0.0
     assert one.progress(5.0).fraction == pytest.approx(0.05)
     one.heard("loading", 0.0, 20.0, None, 8.0)

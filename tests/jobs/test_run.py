@@ -152,9 +152,8 @@ def test_a_take_for_headphones_is_its_binaural_rendering(
         "out-take2.wav", "out-take2.json", "out-take2.binaural.wav",
     }  # fmt: skip
     for take in result.takes:
-        assert take.binaural is not None
         field, rate = soundfile.read(take.wav, dtype="float32")
-        ears, ears_rate = soundfile.read(take.binaural, dtype="float32")
+        ears, ears_rate = soundfile.read(take.files["binaural"], dtype="float32")
         assert (ears_rate, ears.shape) == (rate, (88200, 2))
         np.testing.assert_allclose(ears, render_binaural(field.T, rate).T, atol=1e-6)
     expected = reproduction(result.takes[1].sidecar, output=tmp_path / "again.wav")

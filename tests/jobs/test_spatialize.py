@@ -189,25 +189,23 @@ def test_everything_appears_together(everything: SpatializeRequest) -> None:
     )
     out = everything.output.parent
     assert names(out) == {"out.wav", "out.json", "out.binaural.wav", "out.overlay.mp4", "out.png"}
-    assert list(stages) == ["sound", "overlay", "binaural"]
+    assert list(stages) == ["sound", "binaural", "overlay"]
     for reports in stages.values():
         assert reports[-1].done == pytest.approx(reports[-1].total)
         assert reports[-1].eta == pytest.approx(0.0)
     assert folders[0].parent == out
     assert not folders[0].exists()
-    assert result.overlay is not None
-    assert probe(result.overlay).duration == pytest.approx(1.5, abs=0.01)
-    assert result.binaural is not None
+    assert probe(result.files["overlay"]).duration == pytest.approx(1.5, abs=0.01)
     expected = render_binaural(read(result.wav), RATE)
-    np.testing.assert_allclose(read(result.binaural), expected, atol=1e-6)
+    np.testing.assert_allclose(read(result.files["binaural"]), expected, atol=1e-6)
     data = json.loads((out / "out.json").read_text(encoding="utf-8"))
     assert data["kind"] == "omniaudio-spatialization"
     assert data["output"]["sha256"] == result.sha256 == file_sha256(out / "out.wav")
-    assert data["companions"] == {
-        "binaural": file_sha256(out / "out.binaural.wav"),
-        "overlay": file_sha256(out / "out.overlay.mp4"),
-        "plot": file_sha256(out / "out.png"),
-    }
+    assert data["files"] == [
+        {"deliverable": name, "name": made.name, "sha256": file_sha256(made)}
+        for name, made in result.files.items()
+    ]
+    assert list(result.files) == ["binaural", "overlay", "plot"]
     assert everything.audio is not None
     stem = everything.sources[0].file
     assert stem is not None
@@ -228,11 +226,11 @@ def test_only_the_sound_alone_is_turned(everything: SpatializeRequest, tmp_path:
     a, b = run_spatialize(everything), run_spatialize(straight)
     turned = rotate_yaw(read(b.wav), math.radians(30.0))
     np.testing.assert_allclose(read(a.wav), turned, atol=1e-6)
-    assert a.overlay is not None and b.overlay is not None
     from omniaudio_studio.media.audio import read_audio
 
     # AAC may round the one ten-millionth that turning back leaves.
-    np.testing.assert_allclose(read_audio(a.overlay)[0], read_audio(b.overlay)[0], atol=2e-3)
+    drawn = [read_audio(made.files["overlay"])[0] for made in (a, b)]
+    np.testing.assert_allclose(*drawn, atol=2e-3)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,119 @@
+"""What can be made of a sound field, by name: the same choice in every front end. Standard library.
+
+A new deliverable is a row here, and a function in `jobs.companions` that has it written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from omniaudio_studio.errors import OptionError
+
+
+@dataclass(frozen=True)
+class Deliverable:
+    """One kind of file that a field can leave as.
+
+    Parameters
+    ----------
+    name
+        As requests, command lines and sidecars have it.
+    label, description
+        A few words, and one line, for people.
+    endings
+        What follows the stem of the WAV's name. Where there are several, the clip decides.
+    clip
+        Whether it shows the clip: "no", "may" where there is one, or "must".
+    needs_sources
+        Whether it is made of sounds that were placed.
+    head
+        Whether it can follow the head's movements.
+    work
+        How long it takes, where an overlay of the same clip takes 1; for shares of a progress bar.
+    """
+
+    name: str
+    label: str
+    description: str
+    endings: tuple[str, ...]
+    clip: str = "no"
+    needs_sources: bool = False
+    head: bool = False
+    work: float = 0.05
+
+    def paths(self, wav: Path) -> tuple[Path, ...]:
+        """Where it may lie beside a WAV."""
+        return tuple(wav.with_name(wav.stem + ending) for ending in self.endings)
+
+
+_ROWS = (
+    Deliverable(
+        "wav", "Sound field (WAV)", "The field as AmbiX WAV, four channels: W Y Z X.", (".wav",)
+    ),
+    Deliverable(
+        "binaural",
+        "For headphones",
+        "A stereo WAV for headphones.",
+        (".binaural.wav",),
+        head=True,
+    ),
+    Deliverable(
+        "overlay",
+        "Overlay video",
+        "The clip with the sound's energy drawn over it (MP4).",
+        (".overlay.mp4",),
+        clip="must",
+        work=1.0,
+    ),
+    Deliverable("plot", "Plot", "A picture of direction and level over time (PNG).", (".png",)),
+)
+
+DELIVERABLES: dict[str, Deliverable] = {row.name: row for row in _ROWS}
+"""By name, in the order in which they are offered and made."""
+
+BESIDE = tuple(name for name in DELIVERABLES if name != "wav")
+"""Those that lie beside the WAV."""
+
+_VIDEO = (".mov", ".mp4", ".webm", ".mkv")
+_VIDEO_ENDINGS = tuple(ending for row in _ROWS for ending in row.endings if ending.endswith(_VIDEO))
+
+
+def ordered(names: Collection[str]) -> tuple[str, ...]:
+    """Names of the table in its order, each once; what it does not know comes last."""
+    known = tuple(name for name in DELIVERABLES if name in names)
+    return known + tuple(dict.fromkeys(name for name in names if name not in DELIVERABLES))
+
+
+def check_needs(names: Iterable[str], *, clip: bool, sources: bool) -> None:
+    """Refuse what cannot be made for want of a clip or of placed sounds.
+
+    Raises
+    ------
+    OptionError
+        One line that names the deliverable.
+    """
+    for name in names:
+        row = DELIVERABLES[name]
+        if row.clip == "must" and not clip:
+            raise OptionError(
+                f"the deliverable {name} shows the clip's picture; give the clip, or leave {name} "
+                "out"
+            )
+        if row.needs_sources and not sources:
+            raise OptionError(
+                f"the deliverable {name} is made of placed sounds, and there are none; give "
+                f"sources, or leave {name} out"
+            )
+
+
+def made_of(video: str) -> str | None:
+    """The stem of the WAV that a video's name says it was made of; None for any other name.
+
+    What this program made is no clip to begin with.
+    """
+    for ending in _VIDEO_ENDINGS:
+        if video.lower().endswith(ending):
+            return video[: -len(ending)]
+    return None
