@@ -110,6 +110,50 @@ def written_whole(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         remove_temporary(temporary)
 
 
+@contextmanager
+def folder_written_whole(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Yield a temporary folder beside ``path``; on success it becomes ``path``.
+
+    As `written_whole`, for outputs of several files. An existing folder is only put aside once the
+    new one is whole.
+
+    Raises
+    ------
+    OutputExistsError
+        If ``path`` exists and ``overwrite`` is false.
+    OutputError
+        For everything the operating system refuses, or if ``path`` is a file.
+    """
+    name = secrets.token_hex(6)
+    temporary, old = (path.parent / f".{path.name}-{name}{end}" for end in (".part", ".old"))
+    if path.is_file():
+        raise OutputError(f"cannot write {path}: it is a file; give another name for the folder")
+    if path.is_dir() and not overwrite:
+        raise OutputExistsError(f"{path} already exists; choose another name or add --overwrite")
+    # The same questions about its place as for a file that is not there yet.
+    check_output(temporary)
+    mark_temporary(temporary)
+    try:
+        temporary.mkdir()
+        yield temporary
+        if path.exists() and not overwrite:
+            raise OutputExistsError(f"{path} appeared meanwhile; it was left as it is")
+        if path.exists():
+            path.replace(old)
+        temporary.replace(path)
+    except OSError as error:
+        if old.exists() and not path.exists():
+            old.replace(path)
+        if isinstance(error, OutputError) and str(temporary) in str(error):
+            raise type(error)(str(error).replace(str(temporary), str(path))) from error
+        if isinstance(error, OutputError | MissingFileError):
+            raise
+        raise OutputError(f"cannot write {path}: {reason(error)}") from error
+    finally:
+        remove_temporary(temporary)
+        remove_temporary(old)
+
+
 def mark_temporary(path: Path) -> None:
     """Remember a file or folder that must not outlive the process, before it is made."""
     _temporary.add(path)
