@@ -13,16 +13,22 @@ def kl_divergence(mean: Tensor, std: Tensor) -> Tensor:
     return 0.5 * (mean**2 + std**2 - 1 - 2 * torch.log(std)).mean()
 
 
-def magnitude_loss(decoded: DecodedSpectrum, real: Tensor, imaginary: Tensor) -> Tensor:
-    """L1 between log magnitudes of W, per bin: the fine structure. Spectra are ``[B, 4, F, K]``."""
+def magnitude_loss(
+    decoded: DecodedSpectrum, real: Tensor, imaginary: Tensor, mel: Tensor
+) -> Tensor:
+    """L1 between log magnitudes of W, per bin: the fine structure. Spectra are ``[B, 4, F, K]``.
+
+    Bins count as much as they weigh in ``mel`` ``[K, bands]``: half of all lie above 12 kHz.
+    """
     target = torch.log(torch.sqrt(real[:, 0] ** 2 + imaginary[:, 0] ** 2 + 1e-14) + FLOOR)
-    return (decoded.log_magnitude - target).abs().mean()
+    weight = mel.sum(dim=1) / mel.sum()
+    return ((decoded.log_magnitude - target).abs() @ weight).mean()
 
 
 def band_level_loss(
     decoded: DecodedSpectrum, real: Tensor, imaginary: Tensor, mel: Tensor
 ) -> Tensor:
-    """L1 between log powers of W in mel bands, averaged over 2, 10 and 40 frames.
+    """L1 between log powers of W in mel bands, averaged over 1, 4 and 20 frames.
 
     The per-bin loss settles on the median of a noise, which lies below its power, and smooths what
     is short and loud; power summed over longer stretches keeps the level of both. ``mel`` is
@@ -31,7 +37,7 @@ def band_level_loss(
     power = (real[:, 0] ** 2 + imaginary[:, 0] ** 2) @ mel
     predicted = (torch.exp(decoded.log_magnitude.clamp(max=3.0)) - FLOOR).clamp(min=0) ** 2 @ mel
     total = power.new_zeros(())
-    for frames in (2, 10, 40):
+    for frames in (1, 4, 20):
         whole = power.shape[1] // frames * frames
         if whole == 0:
             continue

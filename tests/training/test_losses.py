@@ -58,13 +58,25 @@ def plane_wave() -> tuple[Tensor, Tensor, Tensor]:
 
 
 def test_magnitude_loss_is_zero_when_right(noise: tuple[Tensor, Tensor]) -> None:
-    assert magnitude_loss(said(*noise), *noise) < 1e-5
+    assert magnitude_loss(said(*noise), *noise, MEL) < 1e-5
 
 
 def test_magnitude_loss_counts_nepers(noise: tuple[Tensor, Tensor]) -> None:
     right = said(*noise)
     louder = right._replace(log_magnitude=right.log_magnitude + math.log(2))
-    assert magnitude_loss(louder, *noise).item() == pytest.approx(math.log(2), abs=1e-4)
+    assert magnitude_loss(louder, *noise, MEL).item() == pytest.approx(math.log(2), abs=1e-4)
+
+
+def test_magnitude_loss_counts_low_bins_more(noise: tuple[Tensor, Tensor]) -> None:
+    right = said(*noise)
+    low, high = right.log_magnitude.clone(), right.log_magnitude.clone()
+    low[..., :72] += 1.0
+    high[..., -72:] += 1.0
+    found = [
+        magnitude_loss(right._replace(log_magnitude=wrong), *noise, MEL).item()
+        for wrong in (low, high)
+    ]
+    assert found[0] > 3 * found[1] > 0
 
 
 def test_band_level_loss_is_zero_when_right(noise: tuple[Tensor, Tensor]) -> None:
@@ -73,7 +85,7 @@ def test_band_level_loss_is_zero_when_right(noise: tuple[Tensor, Tensor]) -> Non
 
 def test_band_level_loss_counts_nepers_over_three_spans(noise: tuple[Tensor, Tensor]) -> None:
     right = said(*noise)
-    # Twice the magnitude: half of log 4, once for each of 2, 10 and 40 frames.
+    # Twice the magnitude: half of log 4, once for each of 1, 4 and 20 frames.
     louder = right._replace(log_magnitude=right.log_magnitude + math.log(2))
     found = band_level_loss(louder, *noise, MEL).item()
     assert found == pytest.approx(3 * math.log(2), rel=5e-3)
@@ -98,7 +110,11 @@ def test_band_level_loss_hears_the_level_that_a_median_misses(
 
 def test_band_level_loss_of_a_short_excerpt_is_a_number() -> None:
     noise = spectra(torch.randn(1, 4, HOP))
-    assert band_level_loss(said(*noise), *noise, MEL).item() == 0.0
+    right = said(*noise)
+    assert band_level_loss(right, *noise, MEL).item() == pytest.approx(0, abs=1e-4)
+    # One frame fills the shortest span only.
+    louder = right._replace(log_magnitude=right.log_magnitude + math.log(2))
+    assert band_level_loss(louder, *noise, MEL).item() == pytest.approx(math.log(2), rel=5e-3)
 
 
 def test_direction_loss_is_zero_for_a_plane_wave_and_its_gains() -> None:
@@ -141,7 +157,7 @@ def test_silence_costs_a_number() -> None:
     real, imaginary = spectra(torch.zeros(1, 4, 4 * HOP))
     for loss in direction_loss(said(real, imaginary), real, imaginary, MATRIX):
         assert torch.isfinite(loss)
-    assert magnitude_loss(said(real, imaginary), real, imaginary) < 0.1
+    assert magnitude_loss(said(real, imaginary), real, imaginary, MEL) < 0.1
 
 
 def test_kl_is_zero_for_the_standard_normal() -> None:

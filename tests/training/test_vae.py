@@ -48,7 +48,7 @@ def telling_decoder(gains: Any, residual: float) -> SpectralDecoder:
     """A decoder that says the same gains (Y, Z, X) and residual of every frame and band."""
     decoder = SpectralDecoder(CONFIG).eval()
     with torch.no_grad():
-        decoder.magnitude_out.bias.fill_(-3.0)
+        decoder.envelope.out.bias.fill_(-6.0)
         last: Any = decoder.spatial_net[2]
         last.weight.zero_()
         said = last.bias.view(6, BANDS)
@@ -62,8 +62,8 @@ def decoder() -> SpectralDecoder:
     decoder = SpectralDecoder(CONFIG).eval()
     with torch.no_grad():
         # Louder than untrained networks are, so that differences are not hidden in silence.
-        decoder.magnitude_out.bias.fill_(-3.0)
-        decoder.magnitude_out.weight.mul_(3.0)
+        decoder.envelope.out.bias.fill_(-6.0)
+        decoder.magnitude_out.weight.normal_(std=0.3)
     return decoder
 
 

@@ -99,9 +99,19 @@ def band_matrix(edges_hz: tuple[float, ...], bins: int, sample_rate: int) -> Ten
 
 def band_interpolation(edges_hz: tuple[float, ...], bins: int, sample_rate: int) -> Tensor:
     """From one value per band to one per bin: ``[bands, bins]``, linear between band centres."""
-    frequency = torch.arange(bins) * (sample_rate / 2 / (bins - 1))
     edges = torch.tensor(edges_hz)
-    centres = (edges[:-1] + edges[1:]) / 2
+    return _between((edges[:-1] + edges[1:]) / 2, bins, sample_rate)
+
+
+def mel_interpolation(bands: int, bins: int, sample_rate: int) -> Tensor:
+    """From one value per band of :func:`mel_matrix` to one per bin: ``[bands, bins]``, linear
+    between the bands' middles."""
+    return _between(_mel_corners(bands, sample_rate)[1:-1], bins, sample_rate)
+
+
+def _between(centres: Tensor, bins: int, sample_rate: int) -> Tensor:
+    """Beyond the first and the last centre, their values go on."""
+    frequency = torch.arange(bins) * (sample_rate / 2 / (bins - 1))
     position = torch.searchsorted(centres, frequency).clamp(1, len(centres) - 1)
     low, high = centres[position - 1], centres[position]
     weight = ((frequency - low) / (high - low)).clamp(0, 1)
@@ -112,13 +122,18 @@ def band_interpolation(edges_hz: tuple[float, ...], bins: int, sample_rate: int)
     return matrix
 
 
+def _mel_corners(bands: int, sample_rate: int) -> Tensor:
+    """Where triangles begin, peak and end, in Hz: ``[bands + 2]``."""
+    top = 2595 * math.log10(1 + sample_rate / 2 / 700)
+    return 700 * (10 ** (torch.linspace(0, top, bands + 2) / 2595) - 1)
+
+
 def mel_matrix(bands: int, bins: int, sample_rate: int) -> Tensor:
     """Triangular mel filters ``[bins, bands]``, each summing to 1 (mel = 2595 log10(1 + f/700)).
 
     Filters narrower than a bin would be empty at low frequencies: those take the nearest bin.
     """
-    top = 2595 * math.log10(1 + sample_rate / 2 / 700)
-    corners = 700 * (10 ** (torch.linspace(0, top, bands + 2) / 2595) - 1)
+    corners = _mel_corners(bands, sample_rate)
     frequency = torch.arange(bins) * (sample_rate / 2 / (bins - 1))
     rise = (frequency[:, None] - corners[:-2]) / (corners[1:-1] - corners[:-2])
     fall = (corners[2:] - frequency[:, None]) / (corners[2:] - corners[1:-1])

@@ -5,7 +5,8 @@ loses that ratio in its bottleneck. Here the decoder makes the magnitude of W, f
 derives the other channels from the same W: ``C = g W + r D W`` with smooth real gains g per band
 (the directional part, as for a plane wave) and a residual of size r that D turns by a quarter
 period with a random sign per bin (the diffuse part, uncorrelated with W by construction). So a
-direction that the latents name cannot be blurred by errors of phase.
+direction that the latents name cannot be blurred by errors of phase. The magnitude is the outline
+that `envelope.Envelope` finds in the latents, and what a network adds to it.
 
 The phase of W is found by Griffin-Lim iterations inside the graph (D. Griffin and J. Lim, "Signal
 estimation from modified short-time Fourier transform", 1984; with the momentum of N. Perraudin et
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from omniaudio_studio.training.networks.blocks import TemporalBlock
+from omniaudio_studio.training.networks.envelope import Envelope
 from omniaudio_studio.training.networks.spectrum import (
     Spectrum,
     band_interpolation,
@@ -87,6 +89,7 @@ class SpectralEncoder(nn.Module):
         self.register_buffer(
             "bands", band_matrix(BAND_EDGES, bins, config.sample_rate), persistent=False
         )
+        self.envelope = Envelope(config.content, config.frames_per_latent, bins, config.sample_rate)
         self.frame_in = nn.Linear(bins, width)
         self.frame_blocks = nn.Sequential(*[TemporalBlock(width) for _ in range(2)])
         self.down = nn.Conv1d(
@@ -97,6 +100,8 @@ class SpectralEncoder(nn.Module):
         )
         self.latent_blocks = nn.Sequential(*[TemporalBlock(config.latent_width) for _ in range(2)])
         self.content_out = nn.Conv1d(config.latent_width, 2 * config.content, 1)
+        nn.init.zeros_(self.content_out.weight)
+        nn.init.constant_(self.content_out.bias, 0.0)
         self.spatial_net = nn.Sequential(
             nn.Conv1d(7 * (len(BAND_EDGES) - 1), 160, 1),
             nn.GELU(),
@@ -111,11 +116,12 @@ class SpectralEncoder(nn.Module):
 
     def encode_spectrum(self, real: Tensor, imaginary: Tensor) -> tuple[Tensor, Tensor]:
         """As `forward`, from spectra ``[B, 4, F, K]``."""
-        magnitude = torch.sqrt((real[:, 0] ** 2 + imaginary[:, 0] ** 2).clamp(min=1e-14))
-        log_magnitude = (torch.log(magnitude + FLOOR) + 7.0) / 3.0
+        power = (real[:, 0] ** 2 + imaginary[:, 0] ** 2).clamp(min=1e-14)
+        log_magnitude = (torch.log(torch.sqrt(power) + FLOOR) + 7.0) / 3.0
         h = self.frame_blocks(self.frame_in(log_magnitude).transpose(1, 2))
         h = self.content_out(self.latent_blocks(self.down(h)))
         content_mean, content_scale = h.chunk(2, dim=1)
+        content_mean = content_mean + self.envelope.encode(self.envelope.levels(power))
         s = self.spatial_net(self.spatial_features(real, imaginary))
         spatial_mean, spatial_scale = s.chunk(2, dim=1)
         mean = torch.cat([content_mean, spatial_mean], dim=1)
@@ -162,8 +168,10 @@ class SpectralDecoder(nn.Module):
         self.latent_blocks = nn.Sequential(*[TemporalBlock(config.latent_width) for _ in range(2)])
         self.up = nn.ConvTranspose1d(config.latent_width, width, per, stride=per)
         self.frame_blocks = nn.Sequential(*[TemporalBlock(width) for _ in range(3)])
+        self.envelope = Envelope(config.content, per, bins, config.sample_rate)
         self.magnitude_out = nn.Linear(width, bins)
-        nn.init.constant_(self.magnitude_out.bias, -8.0)
+        nn.init.zeros_(self.magnitude_out.weight)
+        nn.init.zeros_(self.magnitude_out.bias)
         self.spatial_net = nn.Sequential(
             nn.Conv1d(config.spatial, 160, 1), nn.GELU(), nn.Conv1d(160, 6 * bands, 1)
         )
@@ -191,7 +199,8 @@ class SpectralDecoder(nn.Module):
         z = z * self.latent_std[:, None] + self.latent_mean[:, None]
         content, spatial = z.split([self.config.content, self.config.spatial], dim=1)
         h = self.up(self.latent_blocks(self.content_in(content)))
-        log_magnitude = self.magnitude_out(self.frame_blocks(h).transpose(1, 2))
+        detail = self.magnitude_out(self.frame_blocks(h).transpose(1, 2))
+        log_magnitude = self.envelope.decode(content) + detail
         s = self._per_frame(self.spatial_net(spatial))
         gains, residual = s.unflatten(1, (6, -1)).transpose(2, 3).split(3, dim=1)
         gains = 1.2 * torch.tanh(gains)
@@ -246,6 +255,15 @@ class SpectralVAE(nn.Module):
         self.config = config
         self.encoder = SpectralEncoder(config)
         self.decoder = SpectralDecoder(config)
+
+    @torch.no_grad()
+    def fit(self, power: Tensor) -> None:
+        """Begin with the outlines of a set of sounds: powers of W, ``[B, F, K]``."""
+        mine, other = self.encoder.envelope, self.decoder.envelope
+        spread = mine.fit(mine.levels(power))
+        other.load_state_dict(mine.state_dict())
+        # softplus of the bias is the spread
+        self.encoder.content_out.bias[self.config.content :].copy_(torch.log(torch.expm1(spread)))
 
     def set_latent_statistics(self, mean: Tensor, std: Tensor) -> None:
         """Make latents zero-mean and unit-variance per channel (``[C]`` each) from here on."""

@@ -25,6 +25,8 @@ from omniaudio_studio.training.scenes import SceneSet
 from omniaudio_studio.training.task import Arrays, Losses, Sample, Task
 
 KL_WEIGHT = 2e-3
+#: Excerpts that the first outlines are taken from.
+OUTLINES = 256
 
 
 def vae_config(preset: Preset) -> VAEConfig:
@@ -50,6 +52,9 @@ class VAETask(Task):
         self._samples = preset.vae.length * config.latent_hop
         self._samples = min(self._samples, scenes.foa.shape[-1])
         self._mel = mel_matrix(96, spectrum.bins, config.sample_rate)
+        rng = np.random.default_rng([preset.vae.seed, 78])
+        rows = [sound_row(scenes, rng, self._samples) for _ in range(OUTLINES)]
+        self.vae.fit(spectrum.fast(torch.from_numpy(np.stack([row[0] for row in rows]))).abs() ** 2)
 
     def row(self, plan: Any, rng: np.random.Generator) -> Arrays:
         """``audio`` (4, samples) and ``noise`` (C, T)."""
@@ -67,7 +72,7 @@ class VAETask(Task):
             real, imaginary = spectrum.real.contiguous(), spectrum.imag.contiguous()
         mean, std = vae.encoder.encode_spectrum(real, imaginary)
         decoded = vae.decoder.decode_spectrum(mean + std * batch["noise"])
-        magnitude = magnitude_loss(decoded, real, imaginary)
+        magnitude = magnitude_loss(decoded, real, imaginary, self._mel.to(real.device))
         level = band_level_loss(decoded, real, imaginary, self._mel.to(real.device))
         gain, residual = direction_loss(decoded, real, imaginary, vae.encoder.bands)
         kl = kl_divergence(mean, std)
