@@ -101,7 +101,7 @@ class SpectralEncoder(nn.Module):
         self.latent_blocks = nn.Sequential(*[TemporalBlock(config.latent_width) for _ in range(2)])
         self.content_out = nn.Conv1d(config.latent_width, 2 * config.content, 1)
         nn.init.zeros_(self.content_out.weight)
-        nn.init.constant_(self.content_out.bias, 0.0)
+        nn.init.zeros_(_bias(self.content_out))
         self.spatial_net = nn.Sequential(
             nn.Conv1d(7 * (len(BAND_EDGES) - 1), 160, 1),
             nn.GELU(),
@@ -263,10 +263,16 @@ class SpectralVAE(nn.Module):
         spread = mine.fit(mine.levels(power))
         other.load_state_dict(mine.state_dict())
         # softplus of the bias is the spread
-        self.encoder.content_out.bias[self.config.content :].copy_(torch.log(torch.expm1(spread)))
+        bias = _bias(self.encoder.content_out)
+        bias[self.config.content :].copy_(torch.log(torch.expm1(spread)))
 
     def set_latent_statistics(self, mean: Tensor, std: Tensor) -> None:
         """Make latents zero-mean and unit-variance per channel (``[C]`` each) from here on."""
         for part in (self.encoder, self.decoder):
             part.latent_mean.copy_(mean)
             part.latent_std.copy_(std)
+
+
+def _bias(layer: nn.Conv1d) -> Tensor:
+    assert layer.bias is not None
+    return layer.bias
