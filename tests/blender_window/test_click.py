@@ -18,6 +18,8 @@ import soundfile
 
 from tests.support.children import dies_with_us
 
+pytestmark = pytest.mark.keeps_time  # a window that plays
+
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "omniaudio_studio" / "assets" / "demo.mp4"
 SCREEN = (1280, 800)

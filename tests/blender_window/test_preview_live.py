@@ -22,6 +22,8 @@ from tests.support.blender_program import start_blender
 from tests.support.display import start_display
 from tests.support.pulse import RATE, NullSink
 
+pytestmark = pytest.mark.keeps_time  # a window that plays
+
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = Path(__file__).with_name("follow_view.py")
 FRONT, LEFT, RIGHT = 0.0, math.pi / 2, -math.pi / 2

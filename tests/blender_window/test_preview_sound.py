@@ -20,6 +20,8 @@ from tests.support.analyst import ask
 from tests.support.blender_program import DEVICES, start_blender
 from tests.support.pulse import RATE, NullSink
 
+pytestmark = pytest.mark.keeps_time  # a window that plays
+
 SCRIPT = Path(__file__).with_name("play_streams.py")
 FACED = ((0.0, 1.0), (math.pi / 2, 3.0), (2.0, 5.0))  # as the script does
 SINE = 400.0

@@ -172,6 +172,7 @@ class Running:
         raise AssertionError("never so")
 
 
+@pytest.mark.keeps_time
 @posix
 def test_ctrl_c_stops_within_a_second_and_leaves_a_queue_to_go_on_with(
     clips: Path, out: Path, slow_bundle: Path, tiny_bundle: Path, tmp_path: Path

@@ -277,6 +277,7 @@ def test_cancelling_at_every_stage(generator: Generator, clip: ClipInfo, when: s
     assert generated(generator, clip, duration=1.0)[0].shape[1] == 48_000
 
 
+@pytest.mark.keeps_time
 def test_cancelling_inside_a_running_graph(tmp_path: Path, clip: ClipInfo) -> None:
     generator = Generator(load_bundle(make_slow_bundle(tmp_path / "slow")), "cpu")
     token = CancelToken()

@@ -208,6 +208,7 @@ def stopped_after(session: Session, feeds: Any) -> float:
     return time.monotonic() - cancelled[0]
 
 
+@pytest.mark.keeps_time
 @pytest.mark.parametrize("thread", ["main", "worker"])
 def test_a_running_graph_stops_within_a_second(slow: Path, looping: Path, thread: str) -> None:
     for session, feeds in (
@@ -239,6 +240,7 @@ def test_a_session_serves_again_after_a_stop(bundle: Bundle) -> None:
         Session(bundle.graph("dit"), CPU, token)
 
 
+@pytest.mark.keeps_time
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of this kind are POSIX's")
 def test_ctrl_c_is_heard_inside_a_running_graph(looping: Path) -> None:
     code = (

@@ -15,7 +15,10 @@ from tests.support.small_clip import make_small_clip
 
 SECONDS = 1.0
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
+pytestmark = [
+    pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals"),
+    pytest.mark.keeps_time,
+]
 
 
 def interrupt(

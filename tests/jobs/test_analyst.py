@@ -102,6 +102,7 @@ def test_progress_is_told(asker: Asker, long_sound: Path) -> None:
     assert 0 < parts[0] < parts[-1] <= 1
 
 
+@pytest.mark.keeps_time
 @pytest.mark.parametrize("task", ["shots", "field"])
 def test_cancelled_within_a_second(
     asker: Asker, user: Path, long_clip: Path, long_sound: Path, task: str
@@ -162,6 +163,7 @@ def test_what_libraries_print_is_no_answer(user: Path, tmp_path: Path, small_cli
     asker.process.close()
 
 
+@pytest.mark.keeps_time
 def test_it_ends_when_its_stdin_does(asker: Asker, user: Path, long_sound: Path) -> None:
     asker.ask(1, "field", path=str(long_sound))
     asker.until(ask=1, event="progress")
@@ -206,6 +208,7 @@ def test_a_signal_ends_it_and_ctrl_c_does_not(asker: Asker, small_clip: Path) ->
     assert asker.until(event="died")
 
 
+@pytest.mark.keeps_time
 def test_its_first_answer_comes_soon(user: Path, small_clip: Path) -> None:
     begin = time.monotonic()
     asker = Asker()

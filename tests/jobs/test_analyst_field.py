@@ -243,6 +243,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 
 
+@pytest.mark.keeps_time
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is counted in other units")
 def test_ten_minutes_are_fast_and_take_no_more_memory_than_one(tmp_path: Path) -> None:
     second = noise(4, RATE)
@@ -261,6 +262,7 @@ def test_ten_minutes_are_fast_and_take_no_more_memory_than_one(tmp_path: Path) -
     assert speed > 50, figures  # far below what it does on an idle machine
 
 
+@pytest.mark.keeps_time
 def test_the_clock_of_the_columns_never_drifts(tmp_path: Path) -> None:
     """A click each second lies in the column of its second after ten minutes too."""
     rate = 11_025  # 110.25 samples to a column

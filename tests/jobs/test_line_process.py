@@ -79,6 +79,7 @@ def test_what_is_said_comes_back_in_order(parrot: Callable[..., LineProcess]) ->
     assert heard(process)[0]["pid"] == messages[0]["pid"]
 
 
+@pytest.mark.keeps_time
 def test_poll_returns_at_once_when_nothing_was_said(parrot: Callable[..., LineProcess]) -> None:
     process = parrot()
     process.start()
@@ -141,6 +142,7 @@ def test_close_is_gentle_and_final(parrot: Callable[..., LineProcess]) -> None:
         process.start()
 
 
+@pytest.mark.keeps_time
 def test_close_kills_what_does_not_listen(parrot: Callable[..., LineProcess]) -> None:
     process = parrot()
     process.start()

@@ -195,6 +195,7 @@ def inside_the_graph(runner: QueueRunner) -> None:
         runner.step(0.05)
 
 
+@pytest.mark.keeps_time
 def test_cancelling_takes_less_than_a_second_inside_a_graph(
     runner: QueueRunner,
     queue: JobQueue,
@@ -218,6 +219,7 @@ def test_cancelling_takes_less_than_a_second_inside_a_graph(
     assert names(out / "b") == {"0.wav", "0.json"}
 
 
+@pytest.mark.keeps_time
 @posix
 def test_a_worker_that_does_not_listen_is_killed_for_a_cancel(
     runner: QueueRunner, queue: JobQueue, small_clip: Path, slow_bundle: Path, out: Path
@@ -235,6 +237,7 @@ def test_a_worker_that_does_not_listen_is_killed_for_a_cancel(
     assert names(out) == set()
 
 
+@pytest.mark.keeps_time
 def test_a_job_is_cancelled_while_its_worker_still_starts(
     runner: QueueRunner, queue: JobQueue, small_clip: Path, tiny_bundle: Path, out: Path
 ) -> None:

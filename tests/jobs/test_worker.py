@@ -212,6 +212,7 @@ def test_a_bad_request_never_leaves_the_client(
     assert not client.busy
 
 
+@pytest.mark.keeps_time
 def test_cancel_stops_within_a_second_inside_a_graph(
     client: WorkerClient, slow: GenerateRequest, quick: GenerateRequest, tmp_path: Path
 ) -> None:
@@ -243,6 +244,7 @@ def test_a_job_that_waits_can_be_cancelled(
     assert names(tmp_path) == set()
 
 
+@pytest.mark.keeps_time
 @posix
 def test_a_killed_worker_costs_one_job_and_leaves_nothing(
     client: WorkerClient, slow: GenerateRequest, quick: GenerateRequest, tmp_path: Path

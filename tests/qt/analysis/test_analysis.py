@@ -132,6 +132,7 @@ def test_what_matters_more_comes_first(
     assert heard.names == ["first", "seen", "thumbnail", "probe", "shots"]
 
 
+@pytest.mark.keeps_time
 def test_a_long_question_makes_room(
     analysis: Analysis, qtbot: QtBot, heard: Heard, small_clip: Path, long_sound: Path
 ) -> None:
@@ -184,6 +185,7 @@ def test_the_same_question_is_asked_once(
     assert heard.done[2][1] == heard.done[3][1]
 
 
+@pytest.mark.keeps_time
 def test_taken_back_nobody_is_called_and_the_next_comes_soon(
     analysis: Analysis, qtbot: QtBot, heard: Heard, small_clip: Path, long_sound: Path
 ) -> None:
@@ -353,6 +355,7 @@ def test_an_analyst_that_cannot_start_is_not_tried_for_ever(
     analysis.close()
 
 
+@pytest.mark.keeps_time
 def test_closed_nobody_is_called_and_the_process_is_gone(
     qapp: Any, qtbot: QtBot, heard: Heard, small_clip: Path, long_sound: Path
 ) -> None:

@@ -24,6 +24,8 @@ from qt_app.picture.frames import Picture
 from tests.media.clips import LEVELS, PROPERTY, make_clip, number_of
 from tests.support.material import material
 
+pytestmark = pytest.mark.keeps_time  # pictures come when they are due
+
 Ask = Callable[[float], Picture]
 
 

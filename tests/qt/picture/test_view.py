@@ -264,6 +264,7 @@ def test_follows_the_clock_and_shows_the_exact_frame_when_paused(
     wait_for_time(qtbot, view, 70 / 30)
 
 
+@pytest.mark.keeps_time
 def test_draws_only_when_something_changed(
     qtbot: QtBot, view: SphereView, source: FrameSource, clip: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import psutil
+import pytest
 from PyQt6.QtCore import QTimer
 from pytestqt.qtbot import QtBot
 
@@ -17,6 +18,7 @@ CLIPS = 60
 TICK = 5  # milliseconds
 
 
+@pytest.mark.keeps_time
 def test_a_long_queue_in_a_window(qtbot: QtBot, model: QueueModel, requests: MakeRequests) -> None:
     panel = QueuePanel(model)
     panel.resize(900, 500)

@@ -146,6 +146,7 @@ def test_hold_release_cancel_retry_clear(
     assert model.job(c) is None
 
 
+@pytest.mark.keeps_time
 def test_a_running_job_is_cancelled_within_a_second(
     qtbot: QtBot, model: QueueModel, slow_request: GenerateRequest
 ) -> None:
@@ -209,6 +210,7 @@ def test_what_others_change_is_seen(
     wait_for(qtbot, lambda: len(model.jobs()) == 3 and states(model)[0] is JobState.HELD)
 
 
+@pytest.mark.keeps_time
 def test_closing_and_opening_again_goes_on(
     qtbot: QtBot, make_model: MakeModel, requests: MakeRequests, slow_request: GenerateRequest
 ) -> None:
@@ -241,6 +243,7 @@ def test_a_killed_worker_is_told_of_and_replaced(
     wait_for(qtbot, lambda: states(model) == [JobState.CANCELLED, JobState.DONE])
 
 
+@pytest.mark.keeps_time
 def test_the_window_never_waits(
     qtbot: QtBot, model: QueueModel, requests: MakeRequests, tmp_path: Path
 ) -> None:

@@ -19,6 +19,8 @@ from tests.qt.sound.listening import Listener, level_db, source
 from tests.qt.sound.offline import RATE, write
 from tests.support.pulse import NullSink
 
+pytestmark = pytest.mark.keeps_time  # sound is heard while it plays
+
 if os.name == "nt":
     pytest.skip("PulseAudio is not for Windows", allow_module_level=True)
 

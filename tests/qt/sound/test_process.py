@@ -31,6 +31,8 @@ from tests.qt.sound.listening import (
 from tests.qt.sound.offline import RATE, write
 from tests.support.pulse import NullSink, missing_pulse
 
+pytestmark = pytest.mark.keeps_time  # sound is heard while it plays
+
 if os.name == "nt":
     pytest.skip("PulseAudio is not for Windows", allow_module_level=True)
 

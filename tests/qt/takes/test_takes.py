@@ -85,6 +85,7 @@ def test_it_is_a_proper_qt_model(
     qtmodeltester.check(model)
 
 
+@pytest.mark.keeps_time
 def test_the_window_does_not_wait_for_the_disk(
     qtbot: QtBot, model: TakesModel, made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -128,6 +128,7 @@ def test_another_machines_address_is_one_clear_line(qtbot: QtBot, tracker: OscTr
     assert "not an address of this machine" in told.args[0]
 
 
+@pytest.mark.keeps_time
 def test_stopping_frees_the_port_at_once(tracker: OscTracker) -> None:
     assert tracker.start(0)
     port = tracker.port
@@ -157,6 +158,7 @@ def test_reversed_angles(qtbot: QtBot, tracker: OscTracker, head: HeadTracker) -
     assert [math.degrees(angle) for angle in heard.args] == pytest.approx([-30, 10, -5], abs=1e-4)
 
 
+@pytest.mark.keeps_time
 def test_a_busy_window_gets_the_newest_only(
     qtbot: QtBot, tracker: OscTracker, head: HeadTracker
 ) -> None:
@@ -173,6 +175,7 @@ def test_a_busy_window_gets_the_newest_only(
     assert heard == pytest.approx([99.0], abs=1e-3)
 
 
+@pytest.mark.keeps_time
 def test_from_the_socket_to_the_window_in_milliseconds(
     qtbot: QtBot, tracker: OscTracker, head: HeadTracker
 ) -> None:
@@ -230,6 +233,7 @@ def test_the_look_goes_out_as_the_head_has_it(tracker: OscTracker, rotator: Rota
     assert rotator.next() == ("/ypr", pytest.approx([60, -20, 0], abs=1e-4))
 
 
+@pytest.mark.keeps_time
 def test_at_most_fifty_a_second_and_the_last_one_always(
     tracker: OscTracker, rotator: Rotator
 ) -> None:
