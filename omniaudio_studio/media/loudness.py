@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from omniaudio_studio.errors import MediaError
-from omniaudio_studio.media.audio import FoaReader
 
 # The filter's own floor: what it says while nothing has passed the absolute gate of -70 LUFS.
 _FLOOR = -70.0
@@ -194,6 +193,9 @@ def _measured(
     sound: str | Path | np.ndarray | Iterable[np.ndarray], rate: int | None
 ) -> LoudnessMeter:
     if isinstance(sound, str | Path):
+        # Readers know a file by its `bext` chunk, which knows what loudness is.
+        from omniaudio_studio.media.audio import FoaReader
+
         with FoaReader(sound) as reader:
             return _fed(LoudnessMeter(reader.rate), reader.blocks(_BLOCK))
     if rate is None:
