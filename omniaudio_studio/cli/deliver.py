@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from omniaudio_studio.engine.cancel import CancelToken
     from omniaudio_studio.jobs.result import DeliverResult
 
-_OF_THE_CLIP = ("clip", "clip_start", "yaw", "projection", "stereo", "hfov", "camera")
+_OF_THE_PICTURE = ("yaw", "projection", "stereo", "hfov", "camera")
 
 
 def deliver(
@@ -63,6 +63,14 @@ def deliver(
         typer.Option(
             metavar="CSV",
             help="Head track for headphones: lines of time,yaw,pitch,roll (s, degrees).",
+        ),
+    ] = None,
+    head_locked: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Stereo for --as youtube that does not turn with the head, from the clip's first "
+            "picture on.",
         ),
     ] = None,
     overlay: options.Overlay = False,
@@ -111,6 +119,7 @@ def deliver(
         duration=duration,
         sources=sources,
         head=head,
+        head_locked=head_locked,
         clip=clip,
         clip_start=clip_start,
         yaw=yaw,
@@ -168,14 +177,16 @@ def _request(
     check_deliverables(deliverables, wav=False)
     show = [name for name in deliverables if DELIVERABLES[name].clip != "no"]
     if not show:
-        for name in _OF_THE_CLIP:
+        for name in _OF_THE_PICTURE:
             if name in chosen:
                 raise OptionError(
                     f"--{name.replace('_', '-')} is for what shows the clip; add --as overlay or "
                     "the like"
                 )
-    elif field is not None:
+    if field is not None:
         chosen = _with_clip(field, chosen, show)
+    if "clip_start" in chosen and "clip" not in chosen:
+        raise OptionError("--clip-start is for a clip; give --clip too")
     if "sources" in chosen:
         chosen["sources"] = _read_sources(chosen["sources"])
     if "head" in chosen:

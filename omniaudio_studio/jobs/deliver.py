@@ -24,6 +24,7 @@ from omniaudio_studio.jobs.companions import (
     write_companions,
 )
 from omniaudio_studio.jobs.deliver_request import DeliverRequest
+from omniaudio_studio.jobs.deliverables import DELIVERABLES
 from omniaudio_studio.jobs.delivery_sidecar import (
     Redelivery,
     delivery_provenance,
@@ -185,7 +186,16 @@ class _Job:
         """Make what is wanted beside the WAV, or the field."""
         if source.provenance is not None and (told := source.provenance.warning()):
             self.warnings.append(told)
-        order = Order(source, seconds, head=self._head(), report=self.progress, cancel=self.cancel)
+        order = Order(
+            source,
+            seconds,
+            head=self._head(),
+            head_locked=self.request.head_locked,
+            sources=self.request.sources,
+            start=self.request.start,
+            report=self.progress,
+            cancel=self.cancel,
+        )
         made = write_companions(self.files, self.staging, order)
         if made.problems and not made.files and not self.files.writes_wav:
             raise OutputError("; ".join(made.problems))
@@ -205,7 +215,8 @@ class _Job:
             hfov=request.hfov,
             camera=request.camera,
         )
-        require_360(info)
+        if any(DELIVERABLES[name].clip == "must" for name in request.deliverables):
+            require_360(info)
         start = request.clip_start + request.start
         if not 0 <= start < info.duration:
             raise OptionError(

@@ -191,8 +191,12 @@ class DeliverRequest(JsonRequest):
         For what is made for headphones: where the head looks, as (time, yaw, pitch, roll) by time,
         in seconds on the field's time line and degrees (left, up, left ear up). Empty for the
         field's front.
+    head_locked
+        For "youtube": stereo or mono sound that does not turn with the head, such as a narrator or
+        music, from the clip's first picture on.
     clip
-        For deliverables that show it, and only for them: the 360 clip.
+        The 360 clip, for deliverables that show it; the others take their title and the time of day
+        from it.
     clip_start
         The clip's time at the field's first sample, seconds.
     yaw
@@ -222,6 +226,7 @@ class DeliverRequest(JsonRequest):
     duration: float | None = None
     sources: tuple[PlacedSource, ...] = ()
     head: tuple[Point, ...] = ()
+    head_locked: Path | None = None
     clip: Path | None = None
     clip_start: float = 0.0
     yaw: float = 0.0
@@ -240,7 +245,7 @@ class DeliverRequest(JsonRequest):
     KIND: ClassVar[str] = "deliver"
 
     def __post_init__(self) -> None:
-        for name in ("field", "output", "clip"):
+        for name in ("field", "output", "clip", "head_locked"):
             value = getattr(self, name)
             if isinstance(value, str):
                 object.__setattr__(self, name, Path(value))
@@ -332,15 +337,14 @@ class DeliverRequest(JsonRequest):
                 check_number(f"head {number} {name}", angle, minimum=-1e6, maximum=1e6)
 
     def _validate_clip(self) -> None:
-        if self.clip is None:
-            return
-        check_path("clip", self.clip)
-        show = [name for name, row in DELIVERABLES.items() if row.clip != "no"]
-        if not set(show) & set(self.deliverables):
-            raise OptionError(
-                f"clip is for deliverables that show it ({', '.join(show)}); ask for one, or leave "
-                "clip out"
-            )
+        if self.head_locked is not None:
+            check_path("head_locked", self.head_locked)
+            if "youtube" not in self.deliverables:
+                raise OptionError(
+                    'head_locked is for the deliverable "youtube"; ask for that, or leave it out'
+                )
+        if self.clip is not None:
+            check_path("clip", self.clip)
 
     def _validate_kept(self) -> None:
         """Without a WAV nothing can be done to the field."""

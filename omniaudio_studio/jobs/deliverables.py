@@ -30,6 +30,8 @@ class Deliverable:
         Whether it is made of sounds that were placed.
     head
         Whether it can follow the head's movements.
+    folder
+        Whether it is a folder.
     work
         How long it takes, where an overlay of the same clip takes 1; for shares of a progress bar.
     """
@@ -41,6 +43,7 @@ class Deliverable:
     clip: str = "no"
     needs_sources: bool = False
     head: bool = False
+    folder: bool = False
     work: float = 0.05
 
     def paths(self, wav: Path) -> tuple[Path, ...]:
@@ -53,11 +56,74 @@ _ROWS = (
         "wav", "Sound field (WAV)", "The field as AmbiX WAV, four channels: W Y Z X.", (".wav",)
     ),
     Deliverable(
+        "fuma",
+        "FuMa WAV",
+        "The field as FuMa WAV, W X Y Z, for tools that take nothing else.",
+        (".fuma.wav",),
+    ),
+    Deliverable(
+        "mov",
+        "Upload master (MOV)",
+        "The clip with the field as PCM, nothing lost: the master for uploads.",
+        (".360.mov",),
+        clip="must",
+    ),
+    Deliverable(
+        "mp4",
+        "360 video (MP4)",
+        "The clip with the field as AAC, for players.",
+        (".360.mp4",),
+        clip="must",
+    ),
+    Deliverable(
+        "webm",
+        "360 video (WebM)",
+        "The clip with the field as Opus: WebM for VP9 and AV1, MP4 for other codecs.",
+        (".360.webm", ".opus.mp4"),
+        clip="must",
+    ),
+    Deliverable(
+        "mkv",
+        "Archive (MKV)",
+        "The clip with the field as FLAC, nothing lost, for archives.",
+        (".360.mkv",),
+        clip="must",
+    ),
+    Deliverable(
+        "youtube",
+        "YouTube",
+        "The file to upload to YouTube, checked against its rules.",
+        (".youtube.mov", ".youtube.mp4"),
+        clip="must",
+    ),
+    Deliverable(
         "binaural",
         "For headphones",
         "A stereo WAV for headphones.",
         (".binaural.wav",),
         head=True,
+    ),
+    Deliverable(
+        "binaural-video",
+        "Video for headphones",
+        "The clip with stereo for headphones, for players that know no ambisonics.",
+        (".binaural.mp4",),
+        clip="must",
+        head=True,
+    ),
+    Deliverable(
+        "adm",
+        "ADM (BW64)",
+        "The field as ADM file, for broadcast and audio workstations.",
+        (".adm.wav",),
+    ),
+    Deliverable(
+        "reaper",
+        "REAPER project",
+        "A folder with a REAPER project: field, clip, and markers where something begins to sound.",
+        (".reaper",),
+        clip="may",
+        folder=True,
     ),
     Deliverable(
         "overlay",
@@ -68,6 +134,14 @@ _ROWS = (
         work=1.0,
     ),
     Deliverable("plot", "Plot", "A picture of direction and level over time (PNG).", (".png",)),
+    Deliverable(
+        "stems",
+        "Stems",
+        "A folder with a mono WAV and a track (CSV) of each sound that was placed.",
+        (".stems",),
+        needs_sources=True,
+        folder=True,
+    ),
 )
 
 DELIVERABLES: dict[str, Deliverable] = {row.name: row for row in _ROWS}

@@ -36,7 +36,11 @@ class Redelivery:
 
 def input_files(request: DeliverRequest) -> list[tuple[str, Path]]:
     """What each file that a delivery reads is, and where: field, clip, sounds in their order."""
-    files = [("the sound field", request.field), ("the clip", request.clip)]
+    files = [
+        ("the sound field", request.field),
+        ("the clip", request.clip),
+        ("the head-locked sound", request.head_locked),
+    ]
     named = [(what, path) for what, path in files if path is not None]
     return named + [(f"the sound of {source.name}", source.file) for source in request.sources]
 
@@ -62,6 +66,7 @@ def describe_delivery(
         request,
         field=None if request.field is None else request.field.absolute(),
         clip=None if request.clip is None else request.clip.absolute(),
+        head_locked=None if request.head_locked is None else request.head_locked.absolute(),
         output=request.output.absolute(),
         sources=tuple(replace(source, file=source.file.absolute()) for source in request.sources),
     )
@@ -166,6 +171,9 @@ def redelivery(sidecar: Path, *, output: Path | None = None, overwrite: bool = F
         request,
         field=None if request.field is None else where_now(request.field, sidecar),
         clip=None if request.clip is None else where_now(request.clip, sidecar),
+        head_locked=(
+            None if request.head_locked is None else where_now(request.head_locked, sidecar)
+        ),
         sources=tuple(
             replace(source, file=where_now(source.file, sidecar)) for source in request.sources
         ),

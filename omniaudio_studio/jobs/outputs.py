@@ -45,6 +45,15 @@ class TakeFiles:
         wav = (self.wav,) if self.writes_wav else ()
         return (*wav, self.sidecar, *(path for paths in self.beside.values() for path in paths))
 
+    def folders(self) -> frozenset[Path]:
+        """Those of the places that are folders."""
+        return frozenset(
+            path
+            for name, paths in self.beside.items()
+            if DELIVERABLES[name].folder
+            for path in paths
+        )
+
 
 def sidecar_path(wav: Path) -> Path:
     """Where the sidecar of an output lies."""

@@ -49,6 +49,7 @@ def with_absolute_paths(request: Request) -> Request:
             clip=_absolute(request.clip),
             output=request.output.absolute(),
             field=_absolute(request.field),
+            head_locked=_absolute(request.head_locked),
             sources=tuple(replace(s, file=s.file.absolute()) for s in request.sources),
         )
     return replace(

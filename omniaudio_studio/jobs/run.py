@@ -175,7 +175,11 @@ def run_request(
     check_distinct(finals, inputs)
     stop_hashing = CancelToken()
     cancel.on_cancel(stop_hashing.cancel)
-    with Staging(finals, overwrite=request.overwrite) as staging, ThreadPoolExecutor(1) as pool:
+    folders = [folder for take in files for folder in take.folders()]
+    with (
+        Staging(finals, overwrite=request.overwrite, folders=folders) as staging,
+        ThreadPoolExecutor(1) as pool,
+    ):
         if started is not None:
             started(staging.folder)
         # Reading a large clip once more for its hash goes on beside the work.

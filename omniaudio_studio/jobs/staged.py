@@ -65,12 +65,17 @@ def run_staged(
     cancel.on_cancel(stop_hashing.cancel)
     updated = (files.sidecar,) if files.in_place else ()
     with (
-        Staging(files.all(), overwrite=overwrite, updated=updated) as staging,
+        Staging(
+            files.all(), overwrite=overwrite, updated=updated, folders=files.folders()
+        ) as staging,
         ThreadPoolExecutor(1) as pool,
     ):
         if started is not None:
             started(staging.folder)
-        hashing = pool.submit(_hashes, [path for _, path in inputs], stop_hashing)
+        # A sidecar that is there knows what its field was made of.
+        known = files.in_place and files.sidecar.exists()
+        read = [] if known else [path for _, path in inputs]
+        hashing = pool.submit(_hashes, read, stop_hashing)
         try:
             result = work(staging, hashing)
             cancel.check()

@@ -55,6 +55,8 @@ class Staging:
         fails half-way puts them back.
     updated
         Those of ``finals`` that may be there in any case: what is there is carried on.
+    folders
+        Those of ``finals`` that are folders.
 
     Raises
     ------
@@ -70,15 +72,17 @@ class Staging:
         *,
         overwrite: bool = False,
         updated: Collection[Path] = (),
+        folders: Collection[Path] = (),
     ) -> None:
         self.finals = tuple(finals)
         self.overwrite, self.updated = overwrite, frozenset(updated)
+        self.folders = frozenset(folders)
         first = self.finals[0]
         self.folder = first.parent / f".{first.stem}-{secrets.token_hex(6)}{PART}"
 
     def __enter__(self) -> Staging:
         for final in self.finals:
-            check_output(final, overwrite=self._may_replace(final))
+            self._check(final)
         mark_temporary(self.folder)
         try:
             self.folder.mkdir()
@@ -106,6 +110,14 @@ class Staging:
         for folder in (self.folder / _EXTRA, self.folder):
             told = told.replace(str(folder), str(self.folder.parent))
         return told
+
+    def _check(self, final: Path) -> None:
+        if final not in self.folders or not final.is_dir():
+            check_output(final, overwrite=self._may_replace(final))
+        elif not self._may_replace(final):
+            raise OutputExistsError(
+                f"{final} already exists; choose another name or add --overwrite"
+            )
 
     def _may_replace(self, final: Path) -> bool:
         return self.overwrite or final in self.updated
@@ -135,6 +147,8 @@ class Staging:
             if final.exists() and not self._may_replace(final):
                 raise OutputExistsError(f"{final} appeared meanwhile; it was left as it is")
         for final in self.finals:
+            for part in self.path(final).rglob("*"):
+                _sync(part)
             _sync(self.path(final))
         (self.folder / _EXTRA).mkdir(exist_ok=True)
         with _bringing:

@@ -100,7 +100,7 @@ def test_sources_alone_and_an_overlay(folder: Path, small_clip: Path) -> None:
         (["field.wav", "-o", "field.wav", "--overwrite"], "also an input"),
         (["field.wav", "-o", "out.wav", "--start", "9"], "starts at 9 s"),
         (["field.wav", "-o", "out.wav", "--yaw", "9"], "--yaw is for what shows the clip"),
-        (["field.wav", "-o", "out.wav", "--clip-start", "9"], "--clip-start is for what shows"),
+        (["field.wav", "-o", "out.wav", "--clip-start", "9"], "--clip-start is for a clip"),
         (["field.wav", "-o", "out.wav", "--overlay"], "no sidecar beside field.wav names one"),
         (["field.wav", "-o", "out.wav", "--head", "head.csv"], "binaural"),
         (["field.wav", "-o", "out.wav", "--sources", "no.json"], "no such file: no.json"),

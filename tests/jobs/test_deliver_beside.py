@@ -15,7 +15,7 @@ from omniaudio_studio.engine.cancel import CancelToken
 from omniaudio_studio.errors import Cancelled, OptionError, OutputError, OutputExistsError
 from omniaudio_studio.files import file_sha256
 from omniaudio_studio.jobs import companions
-from omniaudio_studio.jobs.companions import Order
+from omniaudio_studio.jobs.companions import Made, Order
 from omniaudio_studio.jobs.deliver import run_deliver
 from omniaudio_studio.jobs.deliver_request import DeliverRequest
 from omniaudio_studio.jobs.field_clip import clip_of
@@ -137,10 +137,10 @@ def seen_by(monkeypatch: pytest.MonkeyPatch, name: str) -> list[Order]:
     """The orders that a deliverable's function got."""
     orders: list[Order] = []
 
-    def note(order: Order, path: Path, final: Path) -> tuple[str, ...]:
+    def note(order: Order, path: Path, final: Path) -> Made:
         orders.append(order)
-        path.write_text(final.name)
-        return ()
+        path.write_text(path.name)
+        return Made()
 
     monkeypatch.setitem(companions.WRITERS, name, note)
     return orders
@@ -160,7 +160,7 @@ def test_provenance_is_stated_unless_it_is_not_wanted(
     assert orders[0].seconds == 1.0
 
 
-def broken(order: Order, path: Path, final: Path) -> tuple[str, ...]:
+def broken(order: Order, path: Path, final: Path) -> Made:
     path.write_text("half")
     raise OutputError(f"cannot write {path}: the disk is full")
 
