@@ -11,7 +11,13 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from omniaudio_studio.errors import MediaError
-from omniaudio_studio.media.container import Damage, audio_stream, packets, video_streams
+from omniaudio_studio.media.container import (
+    Damage,
+    audio_stream,
+    nominal_rate,
+    packets,
+    video_streams,
+)
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -138,9 +144,28 @@ class CopiedStreams:
         return waiting
 
     def _timed(self) -> Iterator[Packet]:
-        for packet in self._shown():
+        for packet in self._dated():
             self._place(packet)
             yield packet
+
+    def _dated(self) -> Iterator[Packet]:
+        """Packets with times of decoding at the start too, where libav finds them out only later.
+
+        Matroska does not store them: those of the first packets are counted back from the first
+        known one, a picture's length each.
+        """
+        waiting: dict[int, list[Packet]] = {stream.index: [] for stream in self.pictures}
+        for packet in self._shown():
+            undated = waiting.get(packet.stream_index)
+            if undated is not None:
+                if packet.dts is None and len(undated) < _REORDERED:
+                    undated.append(packet)
+                    continue
+                del waiting[packet.stream_index]
+                yield from _counted_back(undated, packet)
+            yield packet
+        for undated in waiting.values():
+            yield from undated
 
     def _shown(self) -> Iterator[Packet]:
         """Packets less those that an edit list hides for good.
@@ -156,7 +181,10 @@ class CopiedStreams:
             if packet.size == 0 or packet.is_corrupt:
                 continue
             if packet.stream_index != self.main.index:
-                if not (packet.is_discard and begun):
+                # An encoder's delay is hidden too, before the start; what follows the end is not
+                # wanted.
+                late = packet.pts is not None and packet.pts * packet.time_base >= self._start
+                if not (packet.is_discard and late):
                     yield packet
                 continue
             now: int | None = packet.dts
@@ -207,6 +235,17 @@ class CopiedStreams:
             )
         self._last[packet.stream_index] = dts
         packet.pts, packet.dts = pts, dts
+
+
+def _counted_back(undated: list[Packet], known: Packet) -> list[Packet]:
+    if known.dts is not None:
+        rate: Any = known.stream
+        step = max(1, round(1 / (nominal_rate(rate) * known.time_base)))
+        for back, packet in enumerate(reversed(undated), start=1):
+            packet.dts = known.dts - back * step
+            if packet.pts is not None:
+                packet.dts = min(packet.dts, packet.pts)
+    return undated
 
 
 def of_the_content(tags: dict[str, str]) -> dict[str, str]:

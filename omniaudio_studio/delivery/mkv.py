@@ -26,7 +26,8 @@ def write_mkv(
 ) -> VideoResult:
     """Write video copied, and the field at its own rate in 24 bits.
 
-    Matroska has no way to say that four channels are ambisonics: readers must be told AmbiX.
+    Matroska has no way to say that four channels are ambisonics: readers must be told AmbiX. A
+    turned picture (a phone held upright) is not marked as such beside a projection.
 
     Parameters
     ----------

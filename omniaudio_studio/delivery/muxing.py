@@ -171,7 +171,7 @@ def _options(
     if container not in ("mov", "mp4"):
         return {}
     # Edits are counted in the movie's clock: it ticks once per sample.
-    options = {"strict": "unofficial", "movie_timescale": "48000"}
+    options = {"movie_timescale": "48000"}
     if copied.count is not None:
         # The most packets a second that any of the sounds has is AAC's, of 1024 samples at 96 kHz.
         most = copied.count * 5 // 4 + math.ceil(100 * info.duration)

@@ -28,7 +28,9 @@ from omniaudio_studio.media.boxes import (
     tracks,
 )
 
-_REPLACED = {PICTURE: (b"st3d", b"sv3d"), SOUND: (b"SA3D",)}
+# vexu is Apple's box on stereo pictures: libav 62 writes it into any MOV of a stereo clip, and then
+# refuses the file if it comes before st3d, or forgets what st3d says if it comes behind.
+_REPLACED = {PICTURE: (b"st3d", b"sv3d", b"vexu"), SOUND: (b"SA3D",)}
 # A fragment's own index (moof) lists a few seconds of samples.
 _FRAGMENT_LIMIT = 8 * 2**20
 _BLOCK = 1 << 20

@@ -14,8 +14,8 @@ import pytest
 from omniaudio_studio.delivery.mkv import write_mkv
 from omniaudio_studio.delivery.mov import write_mov
 from omniaudio_studio.delivery.mp4 import write_mp4
-from omniaudio_studio.delivery.source import DeliverySource
 from omniaudio_studio.delivery.soundtrack import as_24_bits
+from omniaudio_studio.delivery.source import DeliverySource
 from omniaudio_studio.delivery.webm import webm_ending, write_webm
 from omniaudio_studio.errors import OptionError
 from omniaudio_studio.foa.convention import Foa
