@@ -16,6 +16,7 @@ from omniaudio_studio.errors import MediaError
 from omniaudio_studio.media.boxes import SOUND, Entry, Track, box, boxes_in, read_moov, tracks
 
 _MOST_CHANNELS = 256
+_PCM = (b"lpcm", b"sowt", b"twos", b"in24", b"in32", b"fl32", b"fl64", b"raw ", b"ipcm", b"fpcm")
 # The orders of first-order tracks that are in use: W Y Z X, W X Y Z, and those behind a stereo bed.
 _USUAL = ((0, 1, 2, 3), (0, 2, 3, 1), (2, 3, 4, 5), (2, 4, 5, 3))
 # kAudioChannelLayoutTag_... of Apple's CoreAudioBaseTypes.h: the upper half, and the convention.
@@ -71,11 +72,22 @@ def read_ambisonics(path: str | Path) -> Ambisonics | None:
         for entry in track.entries if track.handler == SOUND else ():
             for inner in boxes_in(moov, entry.children, entry.box.end):
                 if inner.kind == b"SA3D":
-                    return _parsed(Path(path), bytes(moov[inner.body : inner.end]), track)
+                    payload = bytes(moov[inner.body : inner.end])
+                    return _parsed(Path(path), payload, track, _pcm_channels(moov, entry))
     return None
 
 
-def _parsed(path: Path, payload: bytes, track: Track) -> Ambisonics:
+def _pcm_channels(moov: bytes | bytearray, entry: Entry) -> int | None:
+    """How many channels a PCM entry states; other codecs say it in their own data."""
+    start = entry.box.body
+    if entry.box.kind not in _PCM or entry.children < start + 28:
+        return None
+    if struct.unpack_from(">H", moov, start + 8) == (2,) and entry.children >= start + 44:
+        return int(struct.unpack_from(">I", moov, start + 40)[0])
+    return int(struct.unpack_from(">H", moov, start + 16)[0])
+
+
+def _parsed(path: Path, payload: bytes, track: Track, stated: int | None) -> Ambisonics:
     if len(payload) < 12:
         raise MediaError(f"{path}: its SA3D box is cut off; write the file again")
     version, kind, order, ordering, weights, channels = struct.unpack_from(">BBIBBI", payload)
@@ -83,6 +95,11 @@ def _parsed(path: Path, payload: bytes, track: Track) -> Ambisonics:
         raise MediaError(f"{path}: its SA3D box is of an unknown kind; expected ACN order, SN3D")
     if channels > _MOST_CHANNELS or len(payload) < 12 + 4 * channels:
         raise MediaError(f"{path}: its SA3D box claims {channels} channels and is too short")
+    if stated is not None and stated != channels:
+        # libav would believe the box and take the samples apart wrongly.
+        raise MediaError(
+            f"{path}: its SA3D box is for {channels} channels, but the track has {stated}"
+        )
     named = struct.unpack_from(f">{channels}I", payload, 12)
     components = (order + 1) ** 2 if order < 16 else 0
     # Two channels more are a stereo bed, with or without the flag.

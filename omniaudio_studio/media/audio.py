@@ -42,8 +42,6 @@ _SEEK_FROM = 2.0
 # How far before the wanted time to aim, one try after another (seconds). Codecs need a few packets
 # to settle after a seek.
 _SEEK_MARGINS = (0.5, 5.0, 30.0)
-# Microsoft's sub-format GUID for B-format (".amb"), which is FuMa: after its first two bytes.
-_B_FORMAT_GUID = bytes.fromhex("00002107d3118644c8c1ca000000")
 
 
 def iter_audio(
@@ -54,6 +52,7 @@ def iter_audio(
     block: int = 16384,
     *,
     channels: int = 0,
+    number: int = 0,
 ) -> Iterator[np.ndarray]:
     """Sound of a file, aligned to the video's time zero, block by block in flat memory.
 
@@ -71,6 +70,8 @@ def iter_audio(
         Samples per channel of every block but the last.
     channels : int
         Where a file has several tracks, one with at least so many channels is preferred.
+    number : int
+        The track of that number (libav's ``stream.id``) goes before; 0 for none.
 
     Yields
     ------
@@ -89,9 +90,9 @@ def iter_audio(
     if duration is not None and not (math.isfinite(duration) and duration >= 0):
         raise OptionError(f"duration {duration}: expected seconds from 0 on")
     file = path.path if isinstance(path, ClipInfo) else Path(path)
-    zero = path.start_time if isinstance(path, ClipInfo) else _time_zero(file, channels)
+    zero = path.start_time if isinstance(path, ClipInfo) else _time_zero(file, channels, number)
     with open_input(file) as container:
-        stream = _sound(file, container, channels)
+        stream = _sound(file, container, channels, number)
         own = stream.rate
         if rate is None or rate == own:
             natural = _aligned(file, container, stream, zero, start, duration)
@@ -128,14 +129,18 @@ def read_audio(
     return np.concatenate([empty, *blocks], axis=1), rate or own
 
 
-def _sound(file: Path, container: InputContainer, channels: int = 0) -> AudioStream:
-    stream = audio_stream(container, channels=channels)
+def _sound(
+    file: Path, container: InputContainer, channels: int = 0, number: int = 0
+) -> AudioStream:
+    streams = [s for s in container.streams.audio if s.codec_context is not None]
+    numbered = next((s for s in streams if number and s.id == number), None)
+    stream = numbered or audio_stream(container, channels=channels)
     if stream is None or not stream.rate:
         raise MediaError(f"{file} has no sound that can be read")
     return stream
 
 
-def _time_zero(file: Path, channels: int) -> float:
+def _time_zero(file: Path, channels: int, number: int) -> float:
     """Presentation time of the first picture, or of the first sound where there is none."""
     with open_input(file) as container:
         for stream in video_streams(container)[:1]:
@@ -143,7 +148,7 @@ def _time_zero(file: Path, channels: int) -> float:
             if picture is not None:
                 return float(picture.time)
     with open_input(file) as container:
-        track = _sound(file, container, channels)
+        track = _sound(file, container, channels, number)
         sound = next(decode_audio(container, track, Damage()), None)
         return 0.0 if sound is None or sound.pts is None else float(sound.time or 0.0)
 
@@ -237,8 +242,8 @@ class FoaReader:
     ----------
     path : str or Path
     convention : str
-        One of `foa.convention.CONVENTIONS`, or "auto": what the file itself says (``SA3D`` in MP4,
-        ambisonic Opus, B-format WAV, the name in a WAV's ``bext``), else AmbiX.
+        One of `foa.convention.CONVENTIONS`, or "auto": what the file itself states (see
+        :mod:`~omniaudio_studio.media.stated`), else AmbiX.
 
     Attributes
     ----------
@@ -259,6 +264,7 @@ class FoaReader:
 
     def __init__(self, path: str | Path, convention: str = "auto") -> None:
         from omniaudio_studio.foa.convention import CONVENTIONS
+        from omniaudio_studio.media.stated import stated_convention
 
         if convention != "auto" and convention not in CONVENTIONS:
             raise OptionError(
@@ -271,8 +277,9 @@ class FoaReader:
         self._boxes: Ambisonics | None = None
         ambisonic = self._open()
         self._check_channels(ambisonic)
+        stated = stated_convention(self.path) if convention == "auto" else None
         self.convention: Convention = (
-            _declared(self.path) if convention == "auto" else convention  # type: ignore[assignment]
+            convention if convention != "auto" else "ambix" if stated is None else stated.convention  # type: ignore[assignment]
         )
 
     def _open(self) -> bool:
@@ -284,11 +291,11 @@ class FoaReader:
         except soundfile.LibsndfileError:
             self._container = open_input(self.path)
             try:
-                stream = _sound(self.path, self._container, 4)
+                self._boxes = read_ambisonics(self.path)
+                stream = _sound(self.path, self._container, 4, self._number)
             except MediaError:
                 self.close()
                 raise
-            self._boxes = read_ambisonics(self.path)
             self.rate, self._channels = stream.rate, stream.channels
             self.frames: int | None = None
             return self._boxes is not None or stream.layout.name.startswith("ambisonic")
@@ -296,12 +303,17 @@ class FoaReader:
         self.frames = self._file.frames
         return False
 
+    @property
+    def _number(self) -> int:
+        return 0 if self._boxes is None else self._boxes.number
+
     def _check_channels(self, ambisonic: bool) -> None:
         order = math.isqrt(self._channels) - 1
         whole = (order + 1) ** 2 == self._channels and order >= 1
-        # With two more channels, a head-locked stereo bed follows the field.
+        # With two more channels, a head-locked stereo bed comes with the field.
         bed = self._channels == 6 and ambisonic
-        if not (whole or bed):
+        beyond = self._boxes is not None and max(self._boxes.tracks[:4]) >= self._channels
+        if beyond or not (whole or bed):
             self.close()
             raise MediaError(
                 f"{self.path} has {self._channels} channels; first-order ambisonics has four "
@@ -336,7 +348,9 @@ class FoaReader:
     def _from_container(self, size: int, first: int) -> Iterator[np.ndarray]:
         # Which channel of the track holds W, Y, Z, X.
         order = [0, 1, 2, 3] if self._boxes is None else [*self._boxes.tracks[:4]]
-        for samples in iter_audio(self.path, start=first / self.rate, block=size, channels=4):
+        for samples in iter_audio(
+            self.path, start=first / self.rate, block=size, channels=4, number=self._number
+        ):
             yield samples[order]
 
     def close(self) -> None:
@@ -355,17 +369,6 @@ class FoaReader:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _declared(path: Path) -> Convention:
-    """The convention that a WAV file states; AmbiX for all others."""
-    from omniaudio_studio.media.bext import named_convention
-
-    with path.open("rb") as file:
-        head = file.read(4096)
-    if head[:4] in (b"RIFF", b"RF64") and _B_FORMAT_GUID in head:
-        return "fuma"
-    return named_convention(path) or "ambix"
 
 
 def read_foa(path: str | Path, convention: str = "auto") -> tuple[np.ndarray, int]:

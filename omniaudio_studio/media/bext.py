@@ -24,6 +24,7 @@ _FIXED = struct.Struct("<256s32s32s10s8sQH64s5h180s")
 _VERSION = 2
 _NOT_GIVEN = 0x7FFF
 _LONGEST_HISTORY = 1 << 16  # bytes that are read
+_MOST_CHUNKS = 1 << 12  # a file of zeros is nothing but empty chunks
 
 CONVENTIONS: dict[Convention, str] = {
     "ambix": "AmbiX W Y Z X (ACN, SN3D).",
@@ -148,7 +149,9 @@ def chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
         return
     data_size = None
     at = len(head)
-    while len(head := _read_at(file, at, 8)) == 8:
+    for _ in range(_MOST_CHUNKS):
+        if len(head := _read_at(file, at, 8)) < 8:
+            return
         name, size = struct.unpack("<4sI", head)
         if name == b"ds64" and len(sizes := file.read(16)) == 16:
             data_size = struct.unpack_from("<8xQ", sizes)[0]

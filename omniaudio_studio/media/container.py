@@ -7,6 +7,7 @@ damage, missing timestamps and still pictures alike.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -114,7 +115,25 @@ def open_input(path: Path) -> InputContainer:
     if container.format.name in _TERMINALS:
         container.close()
         raise MediaError(_why_not_open(path))
+    for stream in container.streams.audio:
+        _own_layout(stream)
     return container
+
+
+def _own_layout(stream: AudioStream) -> None:
+    """Give a stream a channel layout that no other object shares.
+
+    A custom layout (the channel map of ``SA3D`` makes one) is a list that PyAV 18 does not copy
+    but frees once for everyone who looked at it: the process aborts. Taken, and put back by name,
+    it is freed once. Lists of channels become "n channels".
+    """
+    context = stream.codec_context
+    if context is None:
+        return
+    layout = context.layout
+    listed = " channels (" in layout.name
+    with suppress(ValueError):  # no channels at all
+        context.layout = f"{layout.nb_channels} channels" if listed else layout.name
 
 
 def _why_not_open(path: Path) -> str:

@@ -148,7 +148,7 @@ def test_in_place_with_room_behind_the_index(tmp_path: Path) -> None:
 
 
 def test_head_locked_stereo(tmp_path: Path) -> None:
-    path = clip(tmp_path / "a.mov")
+    path = clip(tmp_path / "a.mp4")
     mark_in_place(path, sound=ambisonics_box(head_locked=True))
     assert read_ambisonics(path) == Ambisonics(1, True, (0, 1, 2, 3), 2)
     expected = bytes([0, 0x80, 0, 0, 0, 1, 0, 0, 0, 0, 0, 6]) + struct.pack(">6I", *range(6))
