@@ -149,7 +149,7 @@ class _Writer:
             origin is not None
         ):  # of the field: the stem alone is a recording, whatever made the rest
             field = replace(field, provenance=Provenance(origin.software, "placed"))
-        bext = describe(field, self._rate, subtype, field.clip_start, begins)
+        bext = describe(field, self._rate, subtype, begins=begins)
         begin = round(placed.start * self._rate)
         with (
             MonoSound(placed.file, self._rate, loop=placed.loop, cancel=self._cancel) as sound,

@@ -7,7 +7,8 @@ with its ``bext`` chunk, whose loudness is known when the last sample has been w
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -121,55 +122,55 @@ def write_field(
     """
     from omniaudio_studio.foa.convention import from_ambix
     from omniaudio_studio.media.bext import CONVENTIONS
-    from omniaudio_studio.media.loudness import LoudnessMeter
     from omniaudio_studio.media.wav import WavWriter
 
     if samples is None:
         samples = source.length(rate, cancel)
     read = source.blocks_in_clip if in_clip else source.blocks
     start = 0.0 if in_clip else source.clip_start
-    bext = describe(source, rate, subtype, start, CONVENTIONS[convention])
-    meter = LoudnessMeter(rate)
+    bext = describe(source, rate, subtype, start=start, begins=CONVENTIONS[convention])
     with WavWriter(place, rate, 4, subtype, bext=bext, chunks=chunks, big=big) as writer:
         for block in read(rate, samples, cancel=cancel):
-            meter.push(block[0])
             writer.write(block if convention == "ambix" else from_ambix(block, convention))
             if progress is not None:
                 progress(writer.frames / samples)
-        loudness = meter.summary()
-        writer.bext = replace(bext, loudness=loudness)
-    return WavResult(rate, writer.frames, writer.clipped, loudness)
+    assert writer.loudness is not None
+    return WavResult(rate, writer.frames, writer.clipped, writer.loudness)
 
 
 def describe(
-    source: DeliverySource, rate: int, subtype: Subtype, start: float, begins: str
+    source: DeliverySource,
+    rate: int,
+    subtype: Subtype,
+    *,
+    start: float | None = None,
+    begins: str | None = None,
 ) -> Bext:
     """What a WAV of this source states of itself.
 
-    The date is that of the clip where it has one, else that of the field's file, so that the same
-    inputs give the same bytes. Without a provenance only what the channels are is stated.
+    The date is that of the clip where it has one, else that of the field's file where that is there
+    already, and never that of the clock: the same inputs give the same bytes. Without a provenance
+    only what the channels are is stated.
 
     Parameters
     ----------
-    start : float
-        Seconds of the clip at which the WAV begins.
-    begins : str
-        What its channels are: the beginning of the description.
+    start : float, optional
+        Seconds of the clip at which the WAV begins; where the field does without.
+    begins : str, optional
+        What its channels are, the beginning of the description; AmbiX without.
     """
-    from datetime import UTC, datetime
-
-    from omniaudio_studio.media.bext import Bext
+    from omniaudio_studio.media.bext import CONVENTIONS, Bext
     from omniaudio_studio.media.clip_time import ClipTime, clip_time
 
     when = ClipTime() if source.clip is None else clip_time(source.clip.path)
     depth = {"float32": 32, "pcm24": 24}[subtype]
     history = f"A=PCM,F={rate},W={depth},T="
-    reference = round((when.midnight + start) * rate)
-    origin = source.provenance
+    reference = round((when.midnight + (source.clip_start if start is None else start)) * rate)
+    origin, begins = source.provenance, begins or CONVENTIONS["ambix"]
     if origin is None:
         return Bext(begins, time_reference=reference, coding_history=f"{history}\r\n")
     date, time = when.date, when.time
-    if not date:
+    if not date and source.field.exists():
         written = datetime.fromtimestamp(source.field.stat().st_mtime, UTC)
         date, time = f"{written:%Y-%m-%d}", f"{written:%H:%M:%S}"
     return Bext(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Literal
@@ -23,6 +24,7 @@ from omniaudio_studio.files import reason
 
 if TYPE_CHECKING:
     from omniaudio_studio.media.bext import Bext
+    from omniaudio_studio.media.loudness import Loudness, LoudnessMeter
 
 Subtype = Literal["float32", "pcm24"]
 
@@ -48,7 +50,8 @@ class WavWriter:
     channels : int
     subtype : {"float32", "pcm24"}
     bext : Bext, optional
-        What the broadcast extension chunk is to state.
+        What the broadcast extension chunk is to state. The loudness of the first channel, a sound
+        field's W, is measured on the way and stated too.
     chunks : sequence of (bytes, bytes)
         Names and contents of more chunks, before the sound.
     big : {b"RF64", b"BW64"}
@@ -58,9 +61,8 @@ class WavWriter:
 
     Attributes
     ----------
-    bext : Bext or None
-        May be replaced until the file is closed (loudness is known at the end), by one with a
-        coding history as long.
+    loudness : Loudness or None
+        Of the first channel, once the file is closed; None without a ``bext``.
     frames : int
         Samples per channel written so far.
     clipped : int
@@ -92,7 +94,13 @@ class WavWriter:
         self.rate, self.channels, self.subtype = int(rate), int(channels), subtype
         self.frames = 0
         self.clipped = 0
-        self.bext = bext
+        self.loudness: Loudness | None = None
+        self._bext = bext
+        self._meter: LoudnessMeter | None = None
+        if bext is not None:
+            from omniaudio_studio.media.loudness import LoudnessMeter
+
+            self._meter = LoudnessMeter(self.rate)
         self._chunks, self._big = tuple(chunks), big
         self._riff_limit = riff_limit
         self._bytes_per_frame = channels * (4 if subtype == "float32" else 3)
@@ -100,9 +108,7 @@ class WavWriter:
         try:
             self._file = self.path.open("wb")
             # Room for the larger header is kept from the start; sizes follow at the end.
-            header = self._header()
-            self._header_size = len(header)
-            self._file.write(header)
+            self._file.write(self._header())
         except OSError as error:
             self._abandon()
             raise self._refused(error) from error
@@ -124,6 +130,8 @@ class WavWriter:
         except OSError as error:
             raise self._refused(error) from error
         self.frames += block.shape[1]
+        if self._meter is not None:
+            self._meter.push(block[0])
 
     def _encoded(self, block: np.ndarray) -> bytes:
         interleaved = np.ascontiguousarray(block.T)
@@ -143,11 +151,11 @@ class WavWriter:
         try:
             if self.frames * self._bytes_per_frame % 2:
                 self._file.write(b"\0")  # chunks are padded to even sizes
-            header = self._header()
-            if len(header) != self._header_size:
-                raise ValueError(f"the header of {self.path} changed its length while it was open")
+            if self._bext is not None and self._meter is not None:
+                self.loudness = self._meter.summary()
+                self._bext = replace(self._bext, loudness=self.loudness)
             self._file.seek(0)
-            self._file.write(header)
+            self._file.write(self._header())
             self._file.close()
             self._file = None
         except OSError as error:
@@ -172,7 +180,7 @@ class WavWriter:
             0,  # channel mask: no loudspeakers
         )
         form += struct.pack("<H", code) + _GUID_TAIL
-        bext = b"" if self.bext is None else _chunk(b"bext", self.bext.encode())
+        bext = b"" if self._bext is None else _chunk(b"bext", self._bext.encode())
         more = b"".join(_chunk(name, content) for name, content in self._chunks)
         # bext, fmt, fact, other chunks, head of data
         after_ds64 = len(bext) + 8 + len(form) + 12 + len(more) + 8

@@ -57,10 +57,11 @@ def test_the_fields_lie_where_tech_3285_has_them(tmp_path: Path) -> None:
     low, high, version = struct.unpack_from("<IIH", content, 338)
     assert low + (high << 32) == 5 * 10**9 and version == 2
     assert content[348:412] == bytes(64)
-    # LoudnessValue, LoudnessRange, MaxTruePeakLevel, MaxMomentary, MaxShortTerm in hundredths.
-    assert struct.unpack_from("<5h", content, 412) == (-2301, 450, -125, -1800, 0x7FFF)
     assert content[422:602] == bytes(180)
     assert content[602:] == b"A=PCM,F=48000,W=24,T=odd\r\n"
+    # LoudnessValue, LoudnessRange, MaxTruePeakLevel, MaxMomentary, MaxShortTerm in hundredths.
+    levels = struct.unpack_from("<5h", FULL.encode(), 412)
+    assert levels == (-2301, 450, -125, -1800, 0x7FFF)
 
 
 @pytest.mark.parametrize("limit", [2**32 - 1, 0])
@@ -90,30 +91,31 @@ def test_libav_reads_what_was_said(tmp_path: Path, limit: int) -> None:
 
 
 def test_it_is_read_back_whole(tmp_path: Path) -> None:
+    decoded = Bext.decode(FULL.encode())
+    assert decoded is not None and decoded.loudness is not None
+    assert math.isnan(decoded.loudness.short_term)
+    assert replace(decoded.loudness, short_term=0.0) == replace(LOUD, short_term=0.0)
     found = read_bext(write(tmp_path / "a.wav", noise(), FULL))
-    assert found is not None and found.loudness is not None
-    assert math.isnan(found.loudness.short_term)
-    plain = replace(LOUD, short_term=0.0)
-    assert replace(found.loudness, short_term=0.0) == plain
+    assert found is not None
     assert replace(found, loudness=None) == replace(
         FULL, loudness=None, coding_history=FULL.coding_history.strip()
     )
 
 
-def test_loudness_that_is_known_at_the_end(tmp_path: Path) -> None:
-    """The chunk keeps its place: what was written before it is known stays where it is."""
-    unknown = replace(FULL, loudness=None)
-    with WavWriter(tmp_path / "a.wav", RATE, 4, bext=unknown) as writer:
-        writer.write(noise())
-        writer.bext = FULL
-    assert (tmp_path / "a.wav").read_bytes() == write(
-        tmp_path / "b.wav", noise(), FULL
-    ).read_bytes()
-    with (
-        pytest.raises(ValueError, match="changed its length"),
-        WavWriter(tmp_path / "c.wav", RATE, 4, bext=unknown) as writer,
-    ):
-        writer.bext = replace(FULL, coding_history="longer than before\r\n" * 3)
+def test_loudness_is_measured_on_the_way_and_stated(tmp_path: Path) -> None:
+    field = noise(2 * RATE)
+    with WavWriter(tmp_path / "a.wav", RATE, 4, bext=replace(FULL, loudness=None)) as writer:
+        for at in range(0, 2 * RATE, 30_000):
+            writer.write(field[:, at : at + 30_000])
+        assert writer.loudness is None
+    meter = LoudnessMeter(RATE)
+    meter.push(field[0])
+    assert writer.loudness is not None
+    assert writer.loudness.integrated == meter.summary().integrated
+    found = read_bext(tmp_path / "a.wav")
+    assert found is not None and found.loudness is not None
+    assert found.loudness.integrated == pytest.approx(writer.loudness.integrated, abs=0.005)
+    assert found.loudness.true_peak == pytest.approx(writer.loudness.true_peak, abs=0.005)
 
 
 def test_texts_that_do_not_fit_are_cut_and_others_than_ascii_are_told_so(tmp_path: Path) -> None:
