@@ -1,7 +1,8 @@
-"""``omniaudio probe`` and ``omniaudio measure``: what a file is, what a sound field does."""
+"""``omniaudio probe``, ``inspect``, ``measure``: what a file is, claims, and sounds like."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,8 +12,10 @@ from omniaudio_studio.cli.output import note, print_json, print_pairs, seconds_t
 from omniaudio_studio.cli.running import run_cancellable
 
 if TYPE_CHECKING:
+    from omniaudio_studio.delivery.inspecting import Inspection, SoundFindings
     from omniaudio_studio.delivery.measure import Measurement
     from omniaudio_studio.engine.cancel import CancelToken
+    from omniaudio_studio.media.claims import Claims
 
 
 def probe(
@@ -46,6 +49,75 @@ def probe(
     print_pairs(pairs)
     for warning in info.warnings:
         note(f"warning: {warning}")
+
+
+def inspect(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A video or sound file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="The answer as JSON.")] = False,
+) -> None:
+    """Say what FILE claims (layout, order, projection), what its sound shows, and what to do.
+
+    Of files longer than two minutes, twelve stretches of ten seconds are listened to.
+    """
+
+    def work(cancel: CancelToken) -> Inspection:
+        from omniaudio_studio.delivery.inspecting import inspect_file
+
+        return inspect_file(file, cancel)
+
+    found = run_cancellable(work)
+    if as_json:
+        print_json(found.as_dict())
+        return
+    print_pairs([*_claimed(found.claims), *_heard(found.sound)])
+    for line in found.advice:
+        print(f"- {line}")
+
+
+def _claimed(claims: Claims) -> Iterator[tuple[str, str]]:
+    yield "file", str(claims.path)
+    length = "" if claims.duration is None else f", {claims.duration:.3f} s"
+    start = f", from {claims.start:g} s on" if claims.start else ""
+    yield "container", f"{claims.container}, {claims.size} bytes{length}{start}"
+    for picture in claims.pictures:
+        size = f"{picture.width} x {picture.height}"
+        yield "picture", f"{size}, {picture.codec}, {picture.fps:.3f} frames/s"
+        seen = picture.spherical
+        if seen is not None:
+            pose = f"yaw {seen.yaw:g}, pitch {seen.pitch:g}, roll {seen.roll:g} degrees"
+            yield "projection", f"{seen.projection}, stereo {seen.stereo or 'not said'}, {pose}"
+    for sound in claims.sounds:
+        name = f' "{sound.name.strip()}"' if sound.name.strip() else ""
+        form = f"{sound.codec}, {sound.rate} Hz, {sound.channels} ch, {sound.layout}"
+        yield "sound", f"track {sound.number}{name}: {form}"
+        if sound.ambisonic is not None:
+            parts = [f"order {sound.order}", str(sound.convention)]
+            if sound.positions is not None and sound.positions != (0, 1, 2, 3):
+                parts.append(f"W Y Z X in channels {[1 + place for place in sound.positions]}")
+            if sound.head_locked:
+                parts.append("head-locked stereo")
+            yield "ambisonics", f"{', '.join(parts)} (by {sound.ambisonic})"
+    for number, rows in claims.edits.items():
+        listed = ", ".join(f"{length:.3f} s from {start}" for length, start in rows[:4])
+        yield "edit list", f"track {number}: {listed}"
+    for name, value in claims.tags.items():
+        yield f"tag {name}", " ".join(value.split())
+    if claims.bext is not None:
+        yield "bext", claims.bext.description
+
+
+def _heard(sound: SoundFindings | None) -> Iterator[tuple[str, str]]:
+    if sound is None:
+        return
+    part = "all of it" if sound.whole else f"{sound.seconds:.0f} s spread over the file"
+    yield "listened to", f"track {sound.track}, {part}"
+    yield "levels", f"{', '.join(f'{level:.1f}' for level in sound.levels)} dBFS"
+    yield "peaks", f"{', '.join(f'{peak:.1f}' for peak in sound.peaks)} dBFS"
+    guess = sound.guess
+    if guess is not None and guess.kind != "silent":
+        certain = "" if guess.sure else " (not certain)"
+        yield "looks like", f"{guess.convention or guess.kind}{certain}"
+        yield "X Y Z over W", f"{guess.ratio:.2f} in power; SN3D has 1, FuMa 2, N3D 3"
 
 
 def measure(

@@ -25,6 +25,7 @@ MOOV_LIMIT = 96 * 2**20
 
 # More boxes than that in one row are no file of pictures and sound.
 _ROW_LIMIT = 1 << 14
+_MOST_EDITS = 64
 TOP_LIMIT = 1 << 18
 """Outermost boxes that are looked at; fragmented files have two or three per fragment."""
 # Fixed fields of sample entries before their child boxes, after the header: 8 bytes common to all,
@@ -237,3 +238,27 @@ def box(kind: bytes, payload: bytes) -> bytes:
 def full_box(kind: bytes, payload: bytes) -> bytes:
     """A box with version 0 and no flags."""
     return box(kind, bytes(4) + payload)
+
+
+def edits(moov: bytes | bytearray, track: Track) -> tuple[tuple[float, int], ...]:
+    """A track's edit list (ISO/IEC 14496-12, 8.6.6), its first entries.
+
+    Returns
+    -------
+    tuple of (seconds, media time)
+        How long each edit lasts, and where in the media (in the track's own clock) it starts; -1
+        for nothing at all.
+    """
+    index = track.around[0]
+    header, edts = child(moov, index, b"mvhd"), child(moov, track.box, b"edts")
+    listed = None if edts is None else child(moov, edts, b"elst")
+    if header is None or listed is None or header.end - header.body < 32:
+        return ()
+    scale = struct.unpack_from(">I", moov, header.body + (20 if moov[header.body] == 1 else 12))[0]
+    code, width = (">Qq", 20) if moov[listed.body] == 1 else (">Ii", 12)
+    if listed.end - listed.body < 8 or not scale:
+        return ()
+    count = struct.unpack_from(">I", moov, listed.body + 4)[0]
+    count = min(count, (listed.end - listed.body - 8) // width, _MOST_EDITS)
+    rows = (struct.unpack_from(code, moov, listed.body + 8 + k * width) for k in range(count))
+    return tuple((length / scale, start) for length, start in rows)
