@@ -17,7 +17,7 @@ from omniaudio_studio.cancel import Cancel
 from omniaudio_studio.delivery.mono_sound import MonoSound
 from omniaudio_studio.delivery.provenance import Provenance
 from omniaudio_studio.delivery.source import BLOCK, DeliverySource
-from omniaudio_studio.delivery.wav import RATE, describe
+from omniaudio_studio.delivery.wav import RATE, wav_bext
 from omniaudio_studio.errors import OptionError
 from omniaudio_studio.files import folder_written_whole
 from omniaudio_studio.foa.placed import PlacedPath
@@ -149,7 +149,7 @@ class _Writer:
             origin is not None
         ):  # of the field: the stem alone is a recording, whatever made the rest
             field = replace(field, provenance=Provenance(origin.software, "placed"))
-        bext = describe(field, self._rate, subtype, begins=begins)
+        bext = wav_bext(field, self._rate, subtype, begins=begins)
         begin = round(placed.start * self._rate)
         with (
             MonoSound(placed.file, self._rate, loop=placed.loop, cancel=self._cancel) as sound,

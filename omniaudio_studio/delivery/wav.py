@@ -128,7 +128,7 @@ def write_field(
         samples = source.length(rate, cancel)
     read = source.blocks_in_clip if in_clip else source.blocks
     start = 0.0 if in_clip else source.clip_start
-    bext = describe(source, rate, subtype, start=start, begins=CONVENTIONS[convention])
+    bext = wav_bext(source, rate, subtype, start=start, begins=CONVENTIONS[convention])
     with WavWriter(place, rate, 4, subtype, bext=bext, chunks=chunks, big=big) as writer:
         for block in read(rate, samples, cancel=cancel):
             writer.write(block if convention == "ambix" else from_ambix(block, convention))
@@ -138,7 +138,7 @@ def write_field(
     return WavResult(rate, writer.frames, writer.clipped, writer.loudness)
 
 
-def describe(
+def wav_bext(
     source: DeliverySource,
     rate: int,
     subtype: Subtype,

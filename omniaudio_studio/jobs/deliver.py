@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from omniaudio_studio.delivery.source import DeliverySource
+from omniaudio_studio.delivery.wav import wav_bext
 from omniaudio_studio.engine.cancel import CancelToken
 from omniaudio_studio.engine.progress import Progress
 from omniaudio_studio.errors import OptionError, OutputError
@@ -134,24 +135,15 @@ class _Job:
             with ExitStack() as opened:
                 samples, blocks = self._open(opened)
                 self._compare_lengths(clip, samples / request.rate)
-                gain, peak = self._write_sound(samples, blocks)
-            rate, field, start = request.rate, path(files.wav), request.start
+                source = self._source(path(files.wav), clip)
+                gain, peak = self._write_sound(source, samples, blocks)
+            rate = request.rate
         else:
             assert request.field is not None
             rate, samples = self._look(request.field)
             self._compare_lengths(clip, samples / rate)
-            gain, peak, field, start = 0.0, None, request.field, 0.0
-        beside = self._write_companions(
-            DeliverySource(
-                field,
-                clip=clip,
-                clip_start=request.clip_start + start,
-                yaw=request.yaw,
-                provenance=delivery_provenance(request),
-                convention="ambix" if files.writes_wav else "auto",
-            ),
-            samples / rate,
-        )
+            gain, peak, source = 0.0, None, self._source(request.field, clip)
+        beside, field = self._write_companions(source, samples / rate), source.field
         sha256 = file_sha256(field, self.cancel)
         if expected is not None and sha256 != expected.output:
             self.warnings.append(other_bits(expected.source))
@@ -175,6 +167,18 @@ class _Job:
             data = describe_delivery(request, result, hashing.result(), beside.entries)
         write_sidecar(path(files.sidecar), data)
         return replace(result, seconds=time.monotonic() - begun)
+
+    def _source(self, field: Path, clip: ClipInfo | None) -> DeliverySource:
+        """What is delivered: a WAV that is written, or the field as it is."""
+        request, written = self.request, self.files.writes_wav
+        return DeliverySource(
+            field,
+            clip=clip,
+            clip_start=request.clip_start + (request.start if written else 0.0),
+            yaw=request.yaw,
+            provenance=delivery_provenance(request),
+            convention="ambix" if written else "auto",
+        )
 
     def _look(self, field: Path) -> tuple[int, int]:
         """Rate and samples of a field that stays as it is."""
@@ -268,10 +272,15 @@ class _Job:
 
         return samples, mixed()
 
-    def _write_sound(self, samples: int, blocks: Iterator[Foa]) -> tuple[float, float]:
+    def _write_sound(
+        self, source: DeliverySource, samples: int, blocks: Iterator[Foa]
+    ) -> tuple[float, float]:
         """Write the WAV; returns the gain in decibels, and the peak."""
-        request, wav = self.request, self.staging.path(self.files.wav)
+        request, wav = self.request, source.field
         subtype = cast("Subtype", request.subtype)
+        # Where the clip has no date, the field's is stated.
+        dated = source if request.field is None else replace(source, field=request.field)
+        bext = wav_bext(dated, request.rate, subtype)
         # With a loudness target the level is known only at the end.
         detour = request.loudness is not None
         place = self.staging.extra(wav.name) if detour else wav
@@ -283,6 +292,7 @@ class _Job:
             samples=samples,
             subtype="float32" if detour else subtype,
             metered=detour,
+            bext=None if detour else bext,
         ) as writer:
             for block in blocks:
                 writer(block)
@@ -294,7 +304,7 @@ class _Job:
         gain, clipped = 0.0, writer.clipped
         if request.loudness is not None:
             gain, clipped, told = reach_loudness(
-                writer, wav, request.loudness, subtype, self.cancel.check
+                writer, wav, request.loudness, subtype, self.cancel.check, bext
             )
             self.warnings += told
             place.unlink()

@@ -46,7 +46,9 @@ from omniaudio_studio.jobs.writing import (
 )
 
 if TYPE_CHECKING:
+    from omniaudio_studio.delivery.source import DeliverySource
     from omniaudio_studio.engine.generate import Generator
+    from omniaudio_studio.media.bext import Bext
     from omniaudio_studio.media.probe import ClipInfo
     from omniaudio_studio.media.wav import Subtype
 
@@ -378,6 +380,8 @@ class _Job:
         given: GivenFeatures | None,
     ) -> list[float]:
         """Write every take's WAV; returns the gain of each in decibels."""
+        from omniaudio_studio.delivery.wav import wav_bext
+
         request = self.request
         start, around, part = request.start, None, None
         if reroll is not None:
@@ -389,6 +393,10 @@ class _Job:
         first = 0 if part is None else part.first
         # With a loudness target the level is known only at the end; a part goes into a whole.
         detour = request.loudness is not None or reroll is not None
+        stated = [
+            wav_bext(self._source(index, info, generator), request.rate, self.subtype)
+            for index in range(len(self.files))
+        ]
         with ExitStack() as stack:
             writers = [
                 stack.enter_context(
@@ -403,6 +411,7 @@ class _Job:
                         gains=recording.gains(first),
                         bed=recording.bed(first, samples),
                         metered=request.loudness is not None,
+                        bext=None if detour else stated[index],
                         on_preview=self.preview,
                         take=index,
                     )
@@ -423,8 +432,8 @@ class _Job:
             for writer in writers:
                 writer.finish()
         finished = [
-            self._finish(files, writer, reroll)
-            for files, writer in zip(self.files, writers, strict=True)
+            self._finish(files, writer, reroll, bext)
+            for files, writer, bext in zip(self.files, writers, stated, strict=True)
         ]
         self.warnings += clipping_warning(sum(values for _, values in finished))
         return [gain for gain, _ in finished]
@@ -439,18 +448,18 @@ class _Job:
         return self.staging.extra(path.name) if detour else path
 
     def _finish(
-        self, files: TakeFiles, writer: TakeWriter, reroll: Reroll | None
+        self, files: TakeFiles, writer: TakeWriter, reroll: Reroll | None, bext: Bext
     ) -> tuple[float, int]:
         """Bring a take's sound to its final form; (gain in decibels, values clipped)."""
         request = self.request
         path, source = self.staging.path(files.wav), self._sound_path(files, True)
         check = self.cancel.check
         if reroll is not None:
-            clipped = splice(reroll, source, path, self.subtype, check)
+            clipped = splice(reroll, source, path, self.subtype, check, bext)
             gain = reroll.take.treatment.gain_db
         elif request.loudness is not None:
             gain, clipped, told = reach_loudness(
-                writer, path, request.loudness, self.subtype, check
+                writer, path, request.loudness, self.subtype, check, bext
             )
             self.warnings += told
         else:
@@ -462,21 +471,25 @@ class _Job:
         self, index: int, info: ClipInfo, samples: int, generator: Generator
     ) -> Companions:
         """Make what is wanted beside a take's WAV."""
+        source, seconds = self._source(index, info, generator), samples / self.request.rate
+        order = Order(source, seconds, report=self.progress, cancel=self.cancel)
+        made = write_companions(self.files[index], self.staging, order)
+        self.warnings += made.warnings
+        return made
+
+    def _source(self, index: int, info: ClipInfo, generator: Generator) -> DeliverySource:
+        """A take's WAV, its clip, and where it comes from."""
         from omniaudio_studio.delivery.source import DeliverySource
 
-        request, files = self.request.for_take(index), self.files[index]
-        source = DeliverySource(
-            field=self.staging.path(files.wav),
+        request = self.request.for_take(index)
+        return DeliverySource(
+            field=self.staging.path(self.files[index].wav),
             clip=info,
             clip_start=request.start,
             yaw=request.yaw,
             provenance=take_provenance(request, generator.bundle),
             convention="ambix",
         )
-        order = Order(source, samples / request.rate, report=self.progress, cancel=self.cancel)
-        made = write_companions(files, self.staging, order)
-        self.warnings += made.warnings
-        return made
 
 
 def _difference(expected: Reproduction, provider: str) -> str:

@@ -46,6 +46,7 @@ from omniaudio_studio.jobs.writing import TakeWriter
 if TYPE_CHECKING:
     from omniaudio_studio.bundles.bundle import Bundle
     from omniaudio_studio.delivery.directed import DirectedField
+    from omniaudio_studio.delivery.source import DeliverySource
     from omniaudio_studio.engine.spatialize.found import Found
     from omniaudio_studio.foa.band_encoding import BandEncoder
     from omniaudio_studio.media.probe import ClipInfo
@@ -155,7 +156,7 @@ class _Job:
         if expected is not None:
             self._check_expected(expected, hashing.result())
         found = self._find(info, recording, part, lambda: hashing.result()[0])
-        peak = self._write_sound(recording, part, found)
+        peak = self._write_sound(info, recording, part, found)
         beside = self._write_companions(info, part)
         sha256 = file_sha256(path(files.wav), self.cancel)
         if expected is not None and sha256 != expected.output:
@@ -270,8 +271,11 @@ class _Job:
         self.warnings += found.warnings
         return found
 
-    def _write_sound(self, recording: Recording, part: _Range, found: Found | None) -> float:
+    def _write_sound(
+        self, info: ClipInfo, recording: Recording, part: _Range, found: Found | None
+    ) -> float:
         """Write the WAV; returns the peak."""
+        from omniaudio_studio.delivery.wav import wav_bext
         from omniaudio_studio.media.recording import RecordingPart
 
         request, wav = self.request, self.staging.path(self.files.wav)
@@ -288,6 +292,7 @@ class _Job:
                     samples=part.samples,
                     subtype=subtype,
                     yaw=math.radians(request.yaw),
+                    bext=wav_bext(self._source(info), part.rate, subtype),
                 )
             )
             for middle, side in source.blocks():
@@ -315,10 +320,18 @@ class _Job:
 
     def _write_companions(self, info: ClipInfo, part: _Range) -> Companions:
         """Make what is wanted beside the WAV."""
+        source = self._source(info)
+        order = Order(source, part.duration, report=self.progress, cancel=self.cancel)
+        made = write_companions(self.files, self.staging, order)
+        self.warnings += made.warnings
+        return made
+
+    def _source(self, info: ClipInfo) -> DeliverySource:
+        """The WAV, its clip, and where it comes from."""
         from omniaudio_studio.delivery.source import DeliverySource
 
         request = self.request
-        source = DeliverySource(
+        return DeliverySource(
             field=self.staging.path(self.files.wav),
             clip=info,
             clip_start=request.start,
@@ -326,10 +339,6 @@ class _Job:
             provenance=placing_provenance(request, self.bundle),
             convention="ambix",
         )
-        order = Order(source, part.duration, report=self.progress, cancel=self.cancel)
-        made = write_companions(self.files, self.staging, order)
-        self.warnings += made.warnings
-        return made
 
     def _encoder(
         self, opened: ExitStack, part: _Range, found: Found | None

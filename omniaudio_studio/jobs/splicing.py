@@ -15,13 +15,19 @@ from omniaudio_studio.jobs.writing import Block
 if TYPE_CHECKING:
     import soundfile
 
+    from omniaudio_studio.media.bext import Bext
     from omniaudio_studio.media.wav import Subtype
 
 _BLOCK = 1 << 16  # samples
 
 
 def splice(
-    reroll: Reroll, fresh: Path, target: Path, subtype: Subtype, check: Callable[[], None]
+    reroll: Reroll,
+    fresh: Path,
+    target: Path,
+    subtype: Subtype,
+    check: Callable[[], None],
+    bext: Bext | None = None,
 ) -> int:
     """Write the take with the part's range out of ``fresh``; returns the values clipped.
 
@@ -31,6 +37,8 @@ def splice(
         The part's sound, from ``part.first`` to ``part.end``, not yet at the take's level.
     check
         Called per block; raises where the work is cancelled.
+    bext
+        What the file states of itself.
     """
     import soundfile
 
@@ -40,7 +48,7 @@ def splice(
     with (
         soundfile.SoundFile(reroll.take.path) as old,
         soundfile.SoundFile(fresh) as new,
-        WavWriter(target, old.samplerate, 4, subtype) as writer,
+        WavWriter(target, old.samplerate, 4, subtype, bext=bext) as writer,
     ):
 
         def copy(source: soundfile.SoundFile, count: int, factor: np.float32) -> None:

@@ -20,6 +20,7 @@ from omniaudio_studio.jobs.result import Preview
 if TYPE_CHECKING:
     from omniaudio_studio.foa.hints import PulledField
     from omniaudio_studio.jobs.mixing import Stream
+    from omniaudio_studio.media.bext import Bext
     from omniaudio_studio.media.loudness import LoudnessMeter
     from omniaudio_studio.media.wav import Subtype, WavWriter
 
@@ -53,6 +54,8 @@ class TakeWriter:
         Added after that: one row to W, or four.
     metered
         Measure loudness and true peak on the way.
+    bext
+        What the file states of itself; nothing where None, as for one that is only on the way.
     on_preview
         Called with a Preview per block written.
     take
@@ -72,6 +75,7 @@ class TakeWriter:
         gains: Stream | None = None,
         bed: Stream | None = None,
         metered: bool = False,
+        bext: Bext | None = None,
         on_preview: Callable[[Preview], None] | None = None,
         take: int = 0,
     ) -> None:
@@ -86,7 +90,7 @@ class TakeWriter:
             self._resampler = soxr.ResampleStream(source_rate, rate, 4, dtype="float32")
         from omniaudio_studio.media.wav import WavWriter
 
-        self._wav: WavWriter = WavWriter(path, rate, 4, subtype)
+        self._wav: WavWriter = WavWriter(path, rate, 4, subtype, bext=bext)
         self.written = 0
         self.peak = 0.0  # of the four channels, linear, before any limit of the file's format
         self._meters: list[LoudnessMeter] = []
@@ -195,9 +199,16 @@ def loudness_gain(measured: float, target: float, true_peak: float) -> float:
 
 
 def reach_loudness(
-    writer: TakeWriter, target: Path, loudness: float, subtype: Subtype, check: Callable[[], None]
+    writer: TakeWriter,
+    target: Path,
+    loudness: float,
+    subtype: Subtype,
+    check: Callable[[], None],
+    bext: Bext | None = None,
 ) -> tuple[float, int, list[str]]:
     """Write what a metered writer wrote to ``target``, at the loudness asked for.
+
+    ``bext`` is what the file states of itself.
 
     Returns
     -------
@@ -213,7 +224,7 @@ def reach_loudness(
             f"{target.name} is at {measured + gain:.1f} LUFS, not the {loudness:g} asked for: more "
             "gain would pass -1 dBTP, or it is silent"
         )
-    return gain, copy_with_gain(writer.path, target, gain, subtype, check), told
+    return gain, copy_with_gain(writer.path, target, gain, subtype, check, bext), told
 
 
 def clipping_warning(values: int) -> list[str]:
@@ -227,11 +238,17 @@ def clipping_warning(values: int) -> list[str]:
 
 
 def copy_with_gain(
-    source: Path, target: Path, gain_db: float, subtype: Subtype, check: Callable[[], None]
+    source: Path,
+    target: Path,
+    gain_db: float,
+    subtype: Subtype,
+    check: Callable[[], None],
+    bext: Bext | None = None,
 ) -> int:
     """Write ``source`` to ``target`` with one gain for all channels; returns the values clipped.
 
-    ``check`` is called per block, and raises where the work is cancelled.
+    ``check`` is called per block, and raises where the work is cancelled. ``bext`` is what the file
+    states of itself.
     """
     import soundfile
 
@@ -240,7 +257,7 @@ def copy_with_gain(
     gain = np.float32(10 ** (gain_db / 20))
     with (
         soundfile.SoundFile(source) as reader,
-        WavWriter(target, reader.samplerate, reader.channels, subtype) as writer,
+        WavWriter(target, reader.samplerate, reader.channels, subtype, bext=bext) as writer,
     ):
         for block in reader.blocks(blocksize=1 << 16, dtype="float32", always_2d=True):
             check()

@@ -14,6 +14,8 @@ from omniaudio_studio.delivery.provenance import Provenance, provenance_of, read
 from omniaudio_studio.errors import OptionError
 from omniaudio_studio.jobs.request import GenerateRequest
 from omniaudio_studio.jobs.run import run_request
+from omniaudio_studio.media.bext import read_bext
+from omniaudio_studio.media.loudness import integrated_loudness
 
 GENERATED: dict[str, Any] = {
     "kind": "omniaudio-sidecar",
@@ -128,7 +130,7 @@ def test_files_of_others_and_circles_are_no_sidecars(tmp_path: Path) -> None:
 
 
 def test_what_a_real_take_says(small_clip: Path, tiny_bundle: Path, tmp_path: Path) -> None:
-    """The sidecar as a job writes it has all that is told."""
+    """The sidecar as a job writes it has all that is told, and the WAV itself tells it."""
     request = GenerateRequest(
         small_clip, tmp_path / "out.wav", bundle=str(tiny_bundle), device="cpu", duration=0.5
     )
@@ -137,3 +139,27 @@ def test_what_a_real_take_says(small_clip: Path, tiny_bundle: Path, tmp_path: Pa
     assert found == Provenance(
         f"OmniAudio Studio {__version__}", "generated", "tiny", "1", 0, 2.0, True, "CC0-1.0"
     )
+    bext = read_bext(request.output)
+    assert bext is not None and bext.loudness is not None
+    assert bext.description == f"AmbiX W Y Z X (ACN, SN3D). {found.sentence()}"
+    level = integrated_loudness(request.output)
+    assert bext.loudness.integrated == pytest.approx(level, abs=0.01)
+
+
+def test_a_take_says_nothing_if_it_shall_not(
+    small_clip: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    request = GenerateRequest(
+        small_clip,
+        tmp_path / "out.wav",
+        bundle=str(tiny_bundle),
+        device="cpu",
+        duration=0.5,
+        loudness=-30.0,
+        provenance=False,
+    )
+    run_request(request)
+    bext = read_bext(request.output)
+    assert bext is not None and bext.loudness is not None
+    assert (bext.description, bext.originator) == ("AmbiX W Y Z X (ACN, SN3D).", "")
+    assert bext.loudness.integrated == pytest.approx(-30.0, abs=0.1)
