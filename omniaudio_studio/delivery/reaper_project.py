@@ -90,7 +90,7 @@ def project(
         body.append(_track(track, f"{title}/{number}"))
     # Version of the format, of the program that wrote it, and a time stamp, which is 0: the same
     # sound gives the same project.
-    return _block("REAPER_PROJECT", [0.1, "OmniAudio", 0], body) + "\n"
+    return _block("REAPER_PROJECT", [0.1, "6.0/OmniAudio", 0], body) + "\n"
 
 
 def _track(track: Track, key: str) -> str:

@@ -42,9 +42,11 @@ from omniaudio_studio.jobs.staged import (
     check_inputs,
     other_bits,
     run_staged,
+    same_sound,
 )
 from omniaudio_studio.jobs.staging import Staging
 from omniaudio_studio.jobs.writing import TakeWriter, clipping_warning, reach_loudness
+from omniaudio_studio.media.bext import sound_sha256
 
 if TYPE_CHECKING:
     from omniaudio_studio.foa.convention import Foa
@@ -145,7 +147,8 @@ class _Job:
             gain, peak, source = 0.0, None, self._source(request.field, clip)
         beside, field = self._write_companions(source, samples / rate), source.field
         sha256 = file_sha256(field, self.cancel)
-        if expected is not None and sha256 != expected.output:
+        sound = sound_sha256(field, self.cancel) if files.writes_wav else ""
+        if expected is not None and not same_sound(sha256, sound, expected.output, expected.sound):
             self.warnings.append(other_bits(expected.source))
         result = DeliverResult(
             wav=files.wav if files.writes_wav else field,
@@ -160,6 +163,7 @@ class _Job:
             seconds=time.monotonic() - begun,
             warnings=tuple(self.warnings),
             problems=beside.problems,
+            sound_sha256=sound,
         )
         if earlier is not None:
             data = with_files(earlier, beside.entries)

@@ -25,13 +25,15 @@ KIND = "omniaudio-delivery"
 class Redelivery:
     """A request read from a sidecar, with what its inputs have to be.
 
-    ``inputs`` are the SHA-256 of `input_files`, in their order; ``output`` is the WAV's.
+    ``inputs`` are the SHA-256 of `input_files`, in their order; ``output`` is the WAV's, and
+    ``sound`` that of its samples alone.
     """
 
     request: DeliverRequest
     source: Path
     inputs: tuple[str, ...]
     output: str
+    sound: str | None
 
 
 def input_files(request: DeliverRequest) -> list[tuple[str, Path]]:
@@ -81,6 +83,7 @@ def describe_delivery(
         "output": {
             "name": request.output.name,
             "sha256": result.sha256,
+            "sound_sha256": result.sound_sha256,
             "rate": result.rate,
             "channels": "W Y Z X",
             "normalisation": "SN3D",
@@ -183,10 +186,11 @@ def redelivery(sidecar: Path, *, output: Path | None = None, overwrite: bool = F
     try:
         inputs = tuple(str(item["sha256"]) for item in data["inputs"])
         sha256 = str(data["output"]["sha256"])
+        sound = data["output"].get("sound_sha256")
     except (KeyError, TypeError) as error:
         raise OptionError(
             f"{sidecar} is incomplete ({error} is missing); deliver without --from"
         ) from error
     if len(inputs) != len(input_files(request)):
         raise OptionError(f"{sidecar} is incomplete (inputs are missing); deliver without --from")
-    return Redelivery(request, sidecar, inputs, sha256)
+    return Redelivery(request, sidecar, inputs, sha256, sound)

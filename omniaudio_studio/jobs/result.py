@@ -14,6 +14,7 @@ class TakeResult:
 
     ``files`` are those beside the WAV, by deliverable; ``sha256`` is the WAV's, ``samples`` per
     channel. ``problems`` tell of each deliverable that could not be made, in one line.
+    ``sound_sha256`` is that of the samples alone: the WAV also names the version that wrote it.
     """
 
     wav: Path
@@ -24,6 +25,7 @@ class TakeResult:
     sha256: str
     gain_db: float = 0.0  # applied to reach the loudness asked for
     problems: tuple[str, ...] = ()
+    sound_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,8 @@ class DeliverResult:
         Seconds of sound, and of work.
     problems
         A line for each deliverable that could not be made.
+    sound_sha256
+        As for `TakeResult`; empty where no WAV was written.
     """
 
     wav: Path
@@ -113,6 +117,7 @@ class DeliverResult:
     seconds: float
     warnings: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    sound_sha256: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON; ``kind`` tells it from a generation's."""
@@ -154,6 +159,8 @@ class SpatializeResult:
         Seconds of sound, and of work.
     problems
         A line for each deliverable that could not be made.
+    sound_sha256
+        As for `TakeResult`.
     """
 
     wav: Path
@@ -170,6 +177,7 @@ class SpatializeResult:
     seconds: float
     warnings: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    sound_sha256: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON; ``kind`` tells it from a generation's."""

@@ -37,6 +37,7 @@ from omniaudio_studio.jobs.sidecar import (
     write_sidecar,
 )
 from omniaudio_studio.jobs.splicing import splice
+from omniaudio_studio.jobs.staged import same_sound
 from omniaudio_studio.jobs.staging import Staging, check_distinct, require_file
 from omniaudio_studio.jobs.treatment import MixedField, asked_for
 from omniaudio_studio.jobs.writing import (
@@ -44,6 +45,7 @@ from omniaudio_studio.jobs.writing import (
     clipping_warning,
     reach_loudness,
 )
+from omniaudio_studio.media.bext import sound_sha256
 
 if TYPE_CHECKING:
     from omniaudio_studio.delivery.source import DeliverySource
@@ -269,11 +271,17 @@ class _Job:
                 sha256=file_sha256(self.staging.path(files.wav), self.cancel),
                 gain_db=gains[index],
                 problems=beside[index].problems,
+                sound_sha256=sound_sha256(self.staging.path(files.wav), self.cancel),
             )
             for index, files in enumerate(self.files)
         ]
         provider = generator.provider
-        if expected is not None and takes[0].sha256 != expected.output_sha256:
+        if expected is not None and not same_sound(
+            takes[0].sha256,
+            takes[0].sound_sha256,
+            expected.output_sha256,
+            expected.sound_sha256,
+        ):
             self.warnings.append(_difference(expected, provider.provider))
         result = RunResult(
             takes=tuple(takes),

@@ -48,6 +48,7 @@ class Reproduction:
     clip_sha256: str
     bundle_sha256: str
     output_sha256: str
+    sound_sha256: str | None
     base_sha256: str | None
     provider: str
     base_treatment: Treatment | None = None
@@ -135,6 +136,7 @@ def describe(
         "output": {
             "name": request.output.name,
             "sha256": take.sha256,
+            "sound_sha256": take.sound_sha256,
             "rate": request.rate,
             "channels": "W Y Z X",
             "normalisation": "SN3D",
@@ -247,6 +249,7 @@ def reproduction(
             clip_sha256=str(data["clip"]["sha256"]),
             bundle_sha256=str(data["bundle"]["sha256"]),
             output_sha256=str(data["output"]["sha256"]),
+            sound_sha256=data["output"].get("sound_sha256"),
             base_sha256=None if base is None else str(base["sha256"]),
             provider=str(data["provider"]["name"]),
             base_treatment=None if base is None else Treatment.from_dict(base.get("treatment")),

@@ -39,9 +39,11 @@ from omniaudio_studio.jobs.staged import (
     check_inputs,
     other_bits,
     run_staged,
+    same_sound,
 )
 from omniaudio_studio.jobs.staging import Staging
 from omniaudio_studio.jobs.writing import TakeWriter
+from omniaudio_studio.media.bext import sound_sha256
 
 if TYPE_CHECKING:
     from omniaudio_studio.bundles.bundle import Bundle
@@ -158,8 +160,9 @@ class _Job:
         found = self._find(info, recording, part, lambda: hashing.result()[0])
         peak = self._write_sound(info, recording, part, found)
         beside = self._write_companions(info, part)
-        sha256 = file_sha256(path(files.wav), self.cancel)
-        if expected is not None and sha256 != expected.output:
+        wav = path(files.wav)
+        sha256, sound = file_sha256(wav, self.cancel), sound_sha256(wav, self.cancel)
+        if expected is not None and not same_sound(sha256, sound, expected.output, expected.sound):
             self.warnings.append(other_bits(expected.source))
         sources: tuple[FoundSource, ...] = given_sources(request.sources)
         result = SpatializeResult(
@@ -177,6 +180,7 @@ class _Job:
             seconds=time.monotonic() - begun,
             warnings=tuple(self.warnings),
             problems=beside.problems,
+            sound_sha256=sound,
         )
         data = describe_spatialization(
             request,

@@ -29,7 +29,7 @@ class Respatialization:
     """A request read from a sidecar, with what its inputs have to be.
 
     ``inputs`` are the SHA-256 of `input_files`, in their order; ``bundle`` is the model bundle's
-    where one was asked, and ``output`` the WAV's.
+    where one was asked, ``output`` the WAV's, and ``sound`` that of its samples alone.
     """
 
     request: SpatializeRequest
@@ -37,6 +37,7 @@ class Respatialization:
     inputs: tuple[str, ...]
     bundle: str | None
     output: str
+    sound: str | None
 
 
 def input_files(request: SpatializeRequest) -> list[tuple[str, Path]]:
@@ -105,6 +106,7 @@ def describe_spatialization(
         "output": {
             "name": request.output.name,
             "sha256": result.sha256,
+            "sound_sha256": result.sound_sha256,
             "rate": result.rate,
             "channels": "W Y Z X",
             "normalisation": "SN3D",
@@ -185,6 +187,7 @@ def respatialization(
     try:
         inputs = tuple(str(item["sha256"]) for item in data["inputs"])
         sha256 = str(data["output"]["sha256"])
+        sound = data["output"].get("sound_sha256")
         bundle = data["bundle"]
         bundle = None if bundle is None else str(bundle["sha256"])
     except (KeyError, TypeError) as error:
@@ -195,4 +198,4 @@ def respatialization(
         raise OptionError(
             f"{sidecar} is incomplete (inputs are missing); spatialize without --from"
         )
-    return Respatialization(request, sidecar, inputs, bundle, sha256)
+    return Respatialization(request, sidecar, inputs, bundle, sha256, sound)

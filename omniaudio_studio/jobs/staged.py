@@ -118,6 +118,19 @@ def check_inputs(
             )
 
 
+def same_sound(sha256: str, sound: str, expected_sha256: str, expected_sound: str | None) -> bool:
+    """Whether a WAV holds the samples that a sidecar tells of.
+
+    Parameters
+    ----------
+    sha256, sound
+        Of the file, and of its samples alone.
+    expected_sha256, expected_sound
+        As the sidecar has them; one that does not know the samples' tells of the file.
+    """
+    return sound == expected_sound if expected_sound and sound else sha256 == expected_sha256
+
+
 def other_bits(sidecar: Path) -> str:
     """What is to be told where a sound was made again and came out differently."""
     return (

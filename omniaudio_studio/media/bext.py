@@ -6,6 +6,7 @@ order of the fields; loudness in hundredths, 0x7FFF for what is not given. Texts
 
 from __future__ import annotations
 
+import hashlib
 import math
 import struct
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from omniaudio_studio.cancel import Cancel
+from omniaudio_studio.files import HASH_BLOCK
 from omniaudio_studio.media.loudness import Loudness
 
 if TYPE_CHECKING:
@@ -137,6 +140,28 @@ def named_convention(path: str | Path) -> Convention | None:
             if found.description.startswith(name):
                 return convention
     return None
+
+
+def sound_sha256(path: Path, cancel: Cancel | None = None) -> str:
+    """SHA-256 of a WAV's samples alone, whatever else it states; "" for another file.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for name, size in chunks(file):
+            if name != b"data":
+                continue
+            while size > 0 and (block := file.read(min(size, HASH_BLOCK))):
+                if cancel is not None:
+                    cancel.check()
+                digest.update(block)
+                size -= len(block)
+            return digest.hexdigest()
+    return ""
 
 
 def chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:

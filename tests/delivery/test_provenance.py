@@ -14,6 +14,7 @@ from omniaudio_studio.delivery.provenance import Provenance, provenance_of, read
 from omniaudio_studio.errors import OptionError
 from omniaudio_studio.jobs.request import GenerateRequest
 from omniaudio_studio.jobs.run import run_request
+from omniaudio_studio.jobs.sidecar import reproduction
 from omniaudio_studio.media.bext import read_bext
 from omniaudio_studio.media.loudness import integrated_loudness
 
@@ -163,3 +164,18 @@ def test_a_take_says_nothing_if_it_shall_not(
     assert bext is not None and bext.loudness is not None
     assert (bext.description, bext.originator) == ("AmbiX W Y Z X (ACN, SN3D).", "")
     assert bext.loudness.integrated == pytest.approx(-30.0, abs=0.1)
+
+
+def test_a_newer_version_that_makes_the_same_sound_does_not_cry_wolf(
+    small_clip: Path, tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The files differ, since each names the version that wrote it; the samples do not."""
+    request = GenerateRequest(
+        small_clip, tmp_path / "a.wav", bundle=str(tiny_bundle), device="cpu", duration=0.5
+    )
+    run_request(request)
+    monkeypatch.setattr("omniaudio_studio.jobs.sidecar.__version__", "9.9.9")
+    again = reproduction(tmp_path / "a.json", output=tmp_path / "b.wav")
+    result = run_request(again.request, expected=again)
+    assert b"9.9.9" in (tmp_path / "b.wav").read_bytes()
+    assert not [line for line in result.warnings if "differs in its bits" in line]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import struct
 from dataclasses import replace
@@ -15,7 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from omniaudio_studio.media.audio import FoaReader, read_foa
-from omniaudio_studio.media.bext import CONVENTIONS, Bext, named_convention, read_bext
+from omniaudio_studio.media.bext import (
+    CONVENTIONS,
+    Bext,
+    named_convention,
+    read_bext,
+    sound_sha256,
+)
 from omniaudio_studio.media.loudness import Loudness, LoudnessMeter
 from omniaudio_studio.media.wav import WavWriter, write_wav
 from tests.media.clips import PROPERTY
@@ -76,6 +83,11 @@ def test_the_sound_is_the_same_with_and_without_it(
         np.testing.assert_array_equal(*read)
     assert len(read[0]) == 1000
     assert read_bext(without) is None
+    assert sound_sha256(with_) == sound_sha256(without)
+    raw = read_foa(without)[0].T if subtype == "float32" else None
+    if raw is not None:
+        expected = hashlib.sha256(np.ascontiguousarray(raw, "<f4").tobytes()).hexdigest()
+        assert sound_sha256(with_) == expected
 
 
 @pytest.mark.parametrize("limit", [2**32 - 1, 0])
@@ -178,6 +190,7 @@ def test_damaged_files_have_no_chunk_or_one(tmp_path: Path, data: st.DataObject)
 def test_files_of_other_kinds_have_none(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("RIFF and WAVE, but no such file")
     assert read_bext(tmp_path / "a.txt") is None
+    assert sound_sha256(tmp_path / "a.txt") == ""
     write_wav(tmp_path / "a.wav", noise(), RATE)
     assert read_bext(tmp_path / "a.wav") is None
 
