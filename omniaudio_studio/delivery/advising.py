@@ -46,7 +46,7 @@ def _of_levels(track: SoundClaim, sound: SoundFindings) -> Iterator[str]:
     elif max(sound.peaks) <= -100:
         yield "the sound is silent"
     if sound.not_numbers:
-        yield f"{sound.not_numbers} samples are NaN or infinite: export the sound again"
+        yield f"{sound.not_numbers} samples are no numbers, or absurd: export the sound again"
     if sound.clipped >= _CLIPPED:
         yield f"{sound.clipped} samples are at full scale: the sound is clipped"
     if sound.low_only and track.ambisonic is None and track.channels >= 4:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 STRETCHES, STRETCH_SECONDS = 12, 10.0
 _BLOCK = 1 << 16
 _FULL_SCALE = 1 - 2.0**-15  # from there on a 16-bit sample is at its end
+_LARGEST = 1e6  # 120 dB over full scale: beyond are broken bytes, not sound
 _SILENT = 1e-5  # -100 dBFS
-_EMPTY = -60.0  # dB below W
 # A channel of low-frequency effects: less than this share of its power is above 200 Hz.
 _LOW_EDGE, _LOW_SHARE = 200.0, 1e-4
 _FRAME = 4096
@@ -48,7 +48,7 @@ class SoundFindings:
     clipped : int
         Samples at full scale or beyond.
     not_numbers : int
-        Samples that are NaN or infinite; they count as silence.
+        Samples that are NaN or beyond any sense; they count as silence.
     low_only : tuple of int
         Channels, from 1 on, with nothing above 200 Hz while others have.
     guess : Guess or None
@@ -114,9 +114,12 @@ def _listened(claims: Claims, track: SoundClaim, cancel: Cancel | None) -> Sound
     stretches = _stretches(track.duration or claims.duration)
     for start, length in stretches:
         for block in _blocks(claims.path, track, start, length, cancel):
+            sane = np.abs(block) <= _LARGEST
+            levels.not_numbers += int(block.size - np.count_nonzero(sane))
+            block = np.where(sane, block, np.float32(0))
             levels.push(block)
             if signs is not None and max(order) < track.channels:
-                signs.push(np.nan_to_num(block[order], nan=0.0, posinf=0.0, neginf=0.0))
+                signs.push(block[order])
     bed = None
     if track.head_locked and track.channels >= 6:
         beds = [channel for channel in range(track.channels) if channel not in order][:2]
@@ -177,10 +180,6 @@ class _Levels:
         self._window = np.hanning(_FRAME).astype(np.float32)
 
     def push(self, block: NDArray[np.float32]) -> None:
-        finite = np.isfinite(block)
-        if not finite.all():
-            self.not_numbers += int(block.size - np.count_nonzero(finite))
-            block = np.where(finite, block, np.float32(0))
         magnitude = np.abs(block)
         self.peak = np.maximum(self.peak, magnitude.max(axis=1, initial=0.0))
         self.power += np.square(block, dtype=np.float64).sum(axis=1)

@@ -345,7 +345,7 @@ def _copy(
     reader: BinaryIO, writer: BinaryIO, start: int, count: int | None, cancel: Cancel | None
 ) -> None:
     """``count`` bytes from ``start`` on, or all that are left."""
-    reader.seek(start)
+    reader.seek(min(start, reader.seek(0, os.SEEK_END)))  # a box may claim to end anywhere
     left = count
     while left is None or left > 0:
         if cancel is not None:

@@ -9,6 +9,7 @@ of its own: that is what :func:`mark_in_place` is for.
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from collections.abc import Iterator
@@ -113,8 +114,11 @@ def _float(data: bytes) -> float:
 
 def _head(file: BinaryIO) -> Iterator[Element]:
     """What the segment holds before its media data, as far as it makes sense."""
+    size = file.seek(0, os.SEEK_END)
     start, inside = 0, False
     for _ in range(_ROW_LIMIT):
+        if start >= size:
+            return
         file.seek(start)
         element = _element(file.read(12), 0, None)
         if element is None or element.name == _CLUSTER:

@@ -116,12 +116,12 @@ def test_samples_that_are_no_numbers(tmp_path: Path) -> None:
     write_wav(path, field(2), RATE)
     data = bytearray(path.read_bytes())
     at = data.index(b"data") + 8 + 16 * 1000
-    data[at : at + 8] = struct.pack("<2f", np.nan, np.inf)
+    data[at : at + 12] = struct.pack("<3f", np.nan, np.inf, 1e30)
     path.write_bytes(data)
     found = inspect_file(path)
-    assert found.sound is not None and found.sound.not_numbers == 2
+    assert found.sound is not None and found.sound.not_numbers == 3
     assert found.sound.guess is not None and found.sound.guess.kind == "field"
-    assert "2 samples are NaN or infinite" in "\n".join(found.advice)
+    assert "3 samples are no numbers" in "\n".join(found.advice)
 
 
 def test_head_locked_stereo(tmp_path: Path) -> None:
