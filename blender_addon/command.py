@@ -17,6 +17,7 @@ from typing import Any
 import bpy
 
 from omniaudio_studio.errors import OmniAudioError, OptionError, OutputError
+from omniaudio_studio.jobs.deliverables import DELIVERABLES, OFFERED, ordered
 from omniaudio_studio.jobs.request import DEVICES, SAMPLERS
 from omniaudio_studio.jobs.spatialize_request import METHODS
 
@@ -69,8 +70,12 @@ def _save() -> None:
 def _refuse_pointless(options: argparse.Namespace) -> None:
     """Options that would do nothing, or do it twice."""
     if options.verb == "deliver":
-        if options.follow_camera and not options.binaural:
-            raise OptionError("--follow-camera is about --binaural; give that too")
+        heard = [name for name in OFFERED if DELIVERABLES[name].head]
+        if options.follow_camera and not set(heard) & set(options.files):
+            raise OptionError(
+                f"--follow-camera is about what is made for headphones ({', '.join(heard)}); give "
+                "that too, as in --as binaural"
+            )
         if options.all_scenes and options.output is not None:
             raise OptionError("-o names one file; leave it or --all-scenes out")
     if options.all_scenes and options.scene is not None:
@@ -112,12 +117,20 @@ def _parser() -> argparse.ArgumentParser:
     deliver.set_defaults(start=_deliver)
     deliver.add_argument("--take", help="by name; else the one that is heard in the scene")
     deliver.add_argument("-o", "--output", type=Path, help="the WAV to write")
-    deliver.add_argument("--binaural", action="store_true", help="a stereo file beside it")
+    deliver.add_argument(
+        "--as", dest="files", action="append", default=[], choices=OFFERED, help="may repeat"
+    )
     deliver.add_argument(
         "--follow-camera", action="store_true", help="the head looks where the camera looks"
     )
-    deliver.add_argument("--overlay", action="store_true", help="the clip with the field's energy")
-    deliver.add_argument("--plot", action="store_true", help="direction and level over time")
+    for name in ("binaural", "overlay", "plot"):
+        deliver.add_argument(
+            f"--{name}",
+            dest="files",
+            action="append_const",
+            const=name,
+            help=f"the same as --as {name}",
+        )
     deliver.add_argument("--overwrite", action="store_true", help="replace files that are there")
     for verb in (generate, spatialize, deliver):
         verb.add_argument("--scene", help="by name; else the .blend's active one")
@@ -205,12 +218,11 @@ def _deliver(scene: Any, options: argparse.Namespace) -> Task:
             f"the scene {scene.name} has no take{f' {options.take}' if options.take else ''}; "
             "generate one first"
         )
-    wanted = [name for name in ("binaural", "overlay", "plot") if getattr(options, name)]
     request = delivery.request(
         scene,
         found,
         options.output.absolute() if options.output else delivery.suggested(found),
-        deliverables=("wav", *wanted),
+        deliverables=("wav", *ordered(options.files)),
         follow_camera=options.follow_camera,
         rate=int(scene.omniaudio.rate),
         subtype=scene.omniaudio.subtype,

@@ -11,6 +11,7 @@ from mathutils import Matrix
 
 from omniaudio_studio.errors import OptionError
 from omniaudio_studio.jobs.deliver_request import DeliverRequest
+from omniaudio_studio.jobs.deliverables import DELIVERABLES
 
 from . import clips, compat, takes, world
 from .jobs import Steps, Work
@@ -44,7 +45,7 @@ def request(
     Raises
     ------
     OmniAudioError
-        If the field or the clip for the overlay is gone, there is no camera to follow, or a value
+        If the field or the clip that is shown is gone, there is no camera to follow, or a value
         is out of range.
     """
     field = clips.existing(str(take.wav), "the take")
@@ -54,19 +55,16 @@ def request(
     # To its end where nothing is trimmed: Blender rounds a sound's length up to whole frames.
     whole = take.last_frame + 1 >= take.frame_start + compat.content_duration(strip)
     picture: dict[str, Any] = {}
-    if "overlay" in deliverables:
-        made = takes.request_of(strip)
-        if made.projection == "flat":
-            raise OptionError(
-                f"{made.clip.name} is a flat picture, over which no energy is drawn here; leave "
-                f"the overlay out, or use the command line: omniaudio {made.KIND} --overlay"
-            )
+    made = takes.request_of(strip)
+    if Path(made.clip).exists() or any(DELIVERABLES[name].clip == "must" for name in deliverables):
         picture = {
             "clip": clips.existing(str(made.clip), "the take's clip"),
             "clip_start": made.start,
             "yaw": made.yaw,
             "projection": made.projection,
             "stereo": made.stereo,
+            "hfov": made.hfov,
+            "camera": made.camera,
         }
     return DeliverRequest(
         field=field,

@@ -16,12 +16,19 @@ from bpy.props import (
     StringProperty,
 )
 
+from omniaudio_studio.jobs.deliverables import DELIVERABLES, OFFERED
+
 from . import catalogue, compat, placed_takes
 from .object_properties import ObjectSettings
 
 MAX_SEED = 2**31 - 1  # Blender's whole numbers end here
 RATES = [("48000", "48 kHz", ""), ("44100", "44.1 kHz", ""), ("96000", "96 kHz", "")]
 SUBTYPES = [("float32", "32-bit float", ""), ("pcm24", "24-bit", "")]
+FILES = [
+    (name, row.short, f"{row.label}. {row.description}", "NONE", 1 << number)
+    for number, (name, row) in enumerate((name, DELIVERABLES[name]) for name in OFFERED)
+]
+"""What can be made of a take, as flags."""
 
 
 class Shot(bpy.types.PropertyGroup):
@@ -294,6 +301,13 @@ class SceneSettings(bpy.types.PropertyGroup):
         description="Sample format of the files that are written",
         items=SUBTYPES,
         default="float32",
+    )
+    files: EnumProperty(
+        name="Files",
+        description="What a delivery makes beside the sound field",
+        items=FILES,
+        options={"ENUM_FLAG"},
+        default={"binaural"},
     )
     use_loudness: BoolProperty(
         name="Loudness", description="Bring the sound to a loudness; else its level is kept"

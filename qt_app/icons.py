@@ -429,6 +429,15 @@ def _import() -> QPainterPath:
     )
 
 
+def _export() -> QPainterPath:
+    """An arrow out of a tray: files that leave."""
+    return _joined(
+        _lines((12, 13.6), (12, 4)),
+        _lines((7.8, 8), (12, 3.8), (16.2, 8)),
+        _lines((4.5, 15), (4.5, 19.6), (19.5, 19.6), (19.5, 15)),
+    )
+
+
 def _more() -> QPainterPath:
     return _joined(_disc(5.6, 12, 1.9), _disc(12, 12, 1.9), _disc(18.4, 12, 1.9))
 
@@ -473,6 +482,7 @@ DRAWINGS: dict[str, Callable[[], QPainterPath]] = {
     "generate": _generate,
     "copy": _copy,
     "import": _import,
+    "export": _export,
     "more": _more,
     "check": lambda: _lines((5, 12.6), (9.8, 17.4), (19, 7), width=2.2),
     "chevron-right": lambda: _lines((9.4, 6), (15.2, 12), (9.4, 18), width=2.1),

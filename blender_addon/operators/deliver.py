@@ -7,10 +7,11 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
 
 from omniaudio_studio.errors import OptionError
+from omniaudio_studio.jobs.deliverables import DELIVERABLES, ordered
 
 from .. import delivery, takes
 from ..jobs import Task, runner
-from ..properties import RATES, SUBTYPES
+from ..properties import FILES, RATES, SUBTYPES
 from .base import Beside, register_all, target, unregister_all
 
 
@@ -18,7 +19,7 @@ class Deliver(Beside, bpy.types.Operator):
     """Write the take as it is trimmed in the sequencer, with what goes beside it"""
 
     bl_idname = "omniaudio.deliver"
-    bl_label = "Deliver"
+    bl_label = "Deliver Take"
 
     filepath: StringProperty(
         name="File",
@@ -28,21 +29,21 @@ class Deliver(Beside, bpy.types.Operator):
     )
     filter_glob: StringProperty(default="*.wav", options={"HIDDEN"})
     check_existing: BoolProperty(default=True, options={"HIDDEN"})
-    binaural: BoolProperty(
-        name="For headphones", description="A stereo file beside it", default=True
+    files: EnumProperty(
+        name="Files",
+        description="What is made beside the sound field; videos copy the clip's pictures",
+        items=FILES,
+        options={"ENUM_FLAG", "SKIP_SAVE"},
+        default={"binaural"},
     )
     head: EnumProperty(
         name="Head",
-        description="Where the listener looks in the file for headphones",
+        description="Where the listener looks in files for headphones",
         items=[
             ("FRONT", "Front", "To the front of the sound field, all the time"),
             ("CAMERA", "Active camera", "Where the active camera looks, along its animation"),
         ],
     )
-    overlay: BoolProperty(
-        name="Overlay", description="The clip with the energy of the field drawn over it"
-    )
-    plot: BoolProperty(name="Plot", description="A picture of direction and level over time")
     rate: EnumProperty(
         name="Sample rate",
         items=RATES,
@@ -75,22 +76,30 @@ class Deliver(Beside, bpy.types.Operator):
             return {"CANCELLED"}
         if not self.filepath:
             self.filepath = str(delivery.suggested(take))
+        if not self.properties.is_property_set("files"):
+            self.files = scene.omniaudio.files
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
     def draw(self, context: Any) -> None:
         layout = self.layout
         layout.use_property_split = True
-        layout.prop(self, "binaural")
+        grid = layout.grid_flow(columns=2, even_columns=True, align=True)
+        grid.use_property_split = False
+        grid.prop(self, "files")
         row = layout.row()
-        row.enabled = self.binaural
+        row.enabled = self._heard()
         row.prop(self, "head")
-        for name in ("overlay", "plot", "rate", "subtype", "use_loudness"):
+        for name in ("rate", "subtype", "use_loudness"):
             layout.prop(self, name)
         row = layout.row()
         row.enabled = self.use_loudness
         row.prop(self, "loudness")
         layout.prop(self, "overwrite")
+
+    def _heard(self) -> bool:
+        """Whether anything is made for headphones."""
+        return any(DELIVERABLES[name].head for name in self.files)
 
     def work(self, context: Any) -> set[str]:
         # The file browser ends here, in a window: there the timer does the rest.
@@ -101,13 +110,12 @@ class Deliver(Beside, bpy.types.Operator):
         take = takes.of_strip(scene, strip) or takes.current(scene)
         if take is None:
             raise OptionError("there is no take to deliver; generate one first")
-        wanted = [name for name in ("binaural", "overlay", "plot") if getattr(self, name)]
         request = delivery.request(
             scene,
             take,
             Path(bpy.path.abspath(self.filepath)) if self.filepath else delivery.suggested(take),
-            deliverables=("wav", *wanted),
-            follow_camera=self.binaural and self.head == "CAMERA",
+            deliverables=("wav", *ordered(self.files)),
+            follow_camera=self._heard() and self.head == "CAMERA",
             rate=int(self.rate),
             subtype=self.subtype,
             loudness=self.loudness if self.use_loudness else None,

@@ -200,7 +200,14 @@ def take_list(layout: Any, scene: Any) -> None:
         row.operator("omniaudio.remove_take", text="", icon="X").key = take.key
     if heard is not None:
         take_details(layout, scene, heard)
-        layout.operator("omniaudio.deliver", icon="EXPORT")
+        delivery(layout, scene)
+
+
+def delivery(layout: Any, scene: Any) -> None:
+    """What leaves, and the button for it."""
+    grid = layout.grid_flow(columns=3, even_columns=True, align=True)
+    grid.prop(scene.omniaudio, "files")
+    layout.operator("omniaudio.deliver", text="Deliver Take...", icon="EXPORT")
 
 
 def take_details(layout: Any, scene: Any, take: takes.Take) -> None:

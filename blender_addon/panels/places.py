@@ -51,7 +51,7 @@ def _strip(layout: Any, scene: Any, strip: Any) -> None:
     take = takes.of_strip(scene, strip)
     if take is not None:
         boxes.take_details(layout, scene, take)
-        layout.operator("omniaudio.deliver", icon="EXPORT")
+        boxes.delivery(layout, scene)
     else:
         _main(layout, scene, strip)
 

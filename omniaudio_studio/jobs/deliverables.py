@@ -22,6 +22,8 @@ class Deliverable:
         As requests, command lines and sidecars have it.
     label, description
         A few words, and one line, for people.
+    short
+        A word or two, where there is little room.
     endings
         What follows the stem of the WAV's name. Where there are several, the clip decides.
     clip
@@ -40,6 +42,7 @@ class Deliverable:
     label: str
     description: str
     endings: tuple[str, ...]
+    short: str
     clip: str = "no"
     needs_sources: bool = False
     head: bool = False
@@ -53,19 +56,25 @@ class Deliverable:
 
 _ROWS = (
     Deliverable(
-        "wav", "Sound field (WAV)", "The field as AmbiX WAV, four channels: W Y Z X.", (".wav",)
+        "wav",
+        "Sound field (WAV)",
+        "The field as AmbiX WAV, four channels: W Y Z X.",
+        (".wav",),
+        "WAV",
     ),
     Deliverable(
         "fuma",
         "FuMa WAV",
         "The field as FuMa WAV, W X Y Z, for tools that take nothing else.",
         (".fuma.wav",),
+        "FuMa WAV",
     ),
     Deliverable(
         "mov",
         "Upload master (MOV)",
         "The clip with the field as PCM, nothing lost: the master for uploads.",
         (".360.mov",),
+        "MOV",
         clip="must",
     ),
     Deliverable(
@@ -73,6 +82,7 @@ _ROWS = (
         "360 video (MP4)",
         "The clip with the field as AAC, for players.",
         (".360.mp4",),
+        "MP4",
         clip="must",
     ),
     Deliverable(
@@ -80,6 +90,7 @@ _ROWS = (
         "360 video (WebM)",
         "The clip with the field as Opus: WebM for VP9 and AV1, MP4 for other codecs.",
         (".360.webm", ".opus.mp4"),
+        "WebM",
         clip="must",
     ),
     Deliverable(
@@ -87,6 +98,7 @@ _ROWS = (
         "Archive (MKV)",
         "The clip with the field as FLAC, nothing lost, for archives.",
         (".360.mkv",),
+        "MKV",
         clip="must",
     ),
     Deliverable(
@@ -94,6 +106,7 @@ _ROWS = (
         "YouTube",
         "The file to upload to YouTube, checked against its rules.",
         (".youtube.mov", ".youtube.mp4"),
+        "YouTube",
         clip="must",
     ),
     Deliverable(
@@ -101,6 +114,7 @@ _ROWS = (
         "For headphones",
         "A stereo WAV for headphones.",
         (".binaural.wav",),
+        "Binaural",
         head=True,
     ),
     Deliverable(
@@ -108,6 +122,7 @@ _ROWS = (
         "Video for headphones",
         "The clip with stereo for headphones, for players that know no ambisonics.",
         (".binaural.mp4",),
+        "Binaural MP4",
         clip="must",
         head=True,
     ),
@@ -116,12 +131,14 @@ _ROWS = (
         "ADM (BW64)",
         "The field as ADM file, for broadcast and audio workstations.",
         (".adm.wav",),
+        "ADM",
     ),
     Deliverable(
         "reaper",
         "REAPER project",
         "A folder with a REAPER project: field, clip, and markers where something begins to sound.",
         (".reaper",),
+        "REAPER",
         clip="may",
         folder=True,
     ),
@@ -130,15 +147,19 @@ _ROWS = (
         "Overlay video",
         "The clip with the sound's energy drawn over it (MP4).",
         (".overlay.mp4",),
+        "Overlay",
         clip="must",
         work=1.0,
     ),
-    Deliverable("plot", "Plot", "A picture of direction and level over time (PNG).", (".png",)),
+    Deliverable(
+        "plot", "Plot", "A picture of direction and level over time (PNG).", (".png",), "Plot"
+    ),
     Deliverable(
         "stems",
         "Stems",
         "A folder with a mono WAV and a track (CSV) of each sound that was placed.",
         (".stems",),
+        "Stems",
         needs_sources=True,
         folder=True,
     ),
@@ -149,6 +170,9 @@ DELIVERABLES: dict[str, Deliverable] = {row.name: row for row in _ROWS}
 
 BESIDE = tuple(name for name in DELIVERABLES if name != "wav")
 """Those that lie beside the WAV."""
+
+OFFERED = tuple(name for name in BESIDE if not DELIVERABLES[name].needs_sources)
+"""Those that can be made of any field, as a take's, which holds no placed sounds."""
 
 _VIDEO = (".mov", ".mp4", ".webm", ".mkv")
 _VIDEO_ENDINGS = tuple(ending for row in _ROWS for ending in row.endings if ending.endswith(_VIDEO))

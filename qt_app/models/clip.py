@@ -11,7 +11,7 @@ from omniaudio_studio.errors import OptionError
 from omniaudio_studio.jobs.request import Segment
 from omniaudio_studio.media.geometry import CAMERA_FILES, PROJECTIONS
 from qt_app.models.clip_files import Stamp, file_key
-from qt_app.models.settings import FIELDS, ClipSettings, from_plain, sentence
+from qt_app.models.settings import FIELDS, ClipSettings, from_plain, in_new_words, sentence
 
 # Kinds of problem: each has its own way out.
 MISSING, UNREADABLE, NOT_360 = "missing", "unreadable", "not 360"
@@ -147,7 +147,7 @@ def _read_settings(data: Any) -> tuple[ClipSettings, list[str]]:
     except OptionError:
         pass  # keep what is valid, one by one
     settings, problems = ClipSettings(), []
-    for name, value in data.items():
+    for name, value in in_new_words(data).items():
         if name not in FIELDS:
             problems.append(f"there is no setting {name!r}")
             continue

@@ -9,6 +9,8 @@ from pathlib import Path
 from PyQt6.QtCore import QObject, pyqtSignal
 
 from omniaudio_studio.errors import OptionError
+from omniaudio_studio.jobs.deliver_request import DeliverRequest
+from omniaudio_studio.jobs.deliverables import DELIVERABLES, ordered
 from omniaudio_studio.jobs.outputs import all_outputs
 from omniaudio_studio.jobs.outputs import next_output as next_free
 from omniaudio_studio.jobs.queued_request import QueuedRequest
@@ -122,6 +124,35 @@ class Generating(QObject):
             self.problem.emit(str(error))
             return False
         return self.queue_up([request], [end - start]) == 1
+
+    def deliver(self, take: Take, names: Sequence[str], *, overwrite: bool = False) -> bool:
+        """Queue more files of a take, beside it; nothing is generated again."""
+        clip: Path | None = self._takes.clip or take.request.clip
+        shown = [name for name in names if DELIVERABLES[name].clip == "must"]
+        if clip is not None and not clip.exists():
+            if shown:
+                self.problem.emit(f"{clip.name} is gone, and {shown[0]} shows it: bring it back")
+                return False
+            clip = None
+        made = take.request
+        try:
+            request = DeliverRequest(
+                field=take.wav,
+                output=take.wav,
+                clip=clip,
+                clip_start=made.start,
+                yaw=made.yaw,
+                projection=made.projection,
+                stereo=made.stereo,
+                hfov=made.hfov,
+                camera=made.camera,
+                deliverables=ordered(names),
+                overwrite=overwrite,
+            ).validate()
+        except OptionError as error:
+            self.problem.emit(sentence(str(error)))
+            return False
+        return self.queue_up([request], [take.seconds]) == 1
 
     def limit(self, clip: Clip, start: float, end: float) -> None:
         """Generate only this range of the clip from now on."""

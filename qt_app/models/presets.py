@@ -14,7 +14,7 @@ from PyQt6.QtCore import QAbstractListModel, QModelIndex, QObject, Qt, pyqtSigna
 from omniaudio_studio.errors import MissingFileError, OptionError, OutputError
 from qt_app.models.background import Background
 from qt_app.models.library_file import set_aside, write_text
-from qt_app.models.settings import ClipSettings, from_plain, plain, sentence
+from qt_app.models.settings import ClipSettings, from_plain, in_new_words, plain, sentence
 
 KIND = "omniaudio-presets"
 SCHEMA_VERSION = 1
@@ -34,8 +34,7 @@ PRESET_FIELDS = (
     "device",
     "rate",
     "subtype",
-    "overlay",
-    "plot",
+    "beside",
 )
 PRESET_ROLE = Qt.ItemDataRole.UserRole + 1
 _ROW = QModelIndex()
@@ -78,6 +77,7 @@ class Preset:
         values = data.get("values")
         if not isinstance(values, Mapping):
             raise OptionError(f"preset {name!r}: values must be an object")
+        values = in_new_words(values)
         unknown = [key for key in values if key not in PRESET_FIELDS]
         if unknown:
             raise OptionError(f"preset {name!r}: a preset cannot hold {unknown[0]!r}")

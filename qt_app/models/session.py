@@ -14,7 +14,8 @@ from typing import Any
 
 from PyQt6.QtCore import QObject, pyqtSignal
 
-from omniaudio_studio.jobs.queued_request import result_wavs
+from omniaudio_studio.jobs.deliver_request import DeliverRequest
+from omniaudio_studio.jobs.queued_request import result_wavs, subject_of
 from omniaudio_studio.jobs.request import Segment
 from qt_app.models.analysis import Analysis
 from qt_app.models.catalogue import Catalogue
@@ -162,6 +163,12 @@ class Session(QObject):
     def _take_made(self, number: int, result: dict[str, Any]) -> None:
         """A finished job's newest take is shown, if its clip is and nobody listens to another."""
         job, current = self.queue.job(number), self.library.current
+        for problem in result.get("problems", ()):
+            self.told.emit(problem, "error")
+        if result.get("kind") == DeliverRequest.KIND:
+            made = ", ".join(Path(path).name for path in result["files"].values())
+            self.told.emit(f"Beside the take: {made}", "good")
+            return
         if current is None or job is None or job.request.clip != current.path:
             return
         wav = result_wavs(result)[-1]
@@ -283,7 +290,7 @@ class Session(QObject):
         if job is None:
             self.told.emit(message, "error")
             return
-        details = f"Clip: {job.request.clip}\nOutput: {job.request.output}\n\n{message}"
+        details = f"Clip: {subject_of(job.request)}\nOutput: {job.request.output}\n\n{message}"
         if job.error_kind:
             details += f" ({job.error_kind})"
         self.job_failed.emit(f"{job.label}: {message}", job.error_kind or "", details)

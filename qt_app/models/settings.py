@@ -10,6 +10,7 @@ from typing import Any
 
 from omniaudio_studio.errors import OptionError
 from omniaudio_studio.jobs.checks import check_camera, check_choice, check_number
+from omniaudio_studio.jobs.deliverables import OFFERED
 from omniaudio_studio.jobs.request import MAX_MIX, GenerateRequest, Hint, Segment
 from omniaudio_studio.jobs.spatialize_request import METHODS, MOST_FOUND, SpatializeRequest
 from qt_app.sources.source import ClipSource, check_sources, read_hints, read_sources
@@ -17,7 +18,7 @@ from qt_app.sources.source import ClipSource, check_sources, read_hints, read_so
 # Any valid pair: single values are checked by a request that is otherwise made of defaults.
 _CLIP, _OUTPUT = Path("clip.mp4"), Path("out.wav")
 # The window's switches become parts of the request under another name.
-_SWITCHES = ("seed_locked", "overlay", "plot", "use_shots")
+_SWITCHES = ("seed_locked", "use_shots")
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class ClipSettings:
     ----------
     seed_locked
         Keep ``seed`` for every run; a new one is rolled for each run where False.
-    overlay, plot
-        Deliverables beside the WAV.
+    beside
+        Deliverables beside the WAV, in the order of `jobs.deliverables`.
     output_folder
         Where takes go; beside the clip where None.
     shots, use_shots
@@ -69,8 +70,7 @@ class ClipSettings:
     device: str = "auto"
     rate: int = 48_000
     subtype: str = "float32"
-    overlay: bool = False
-    plot: bool = False
+    beside: tuple[str, ...] = ()
     output_folder: Path | None = None
     projection: str = "auto"
     stereo: str = "auto"
@@ -165,13 +165,17 @@ class ClipSettings:
         }
 
     def _deliverables(self) -> tuple[str, ...]:
-        return ("wav", *(name for name in ("overlay", "plot") if getattr(self, name)))
+        return ("wav", *self.beside)
 
     def validate(self) -> ClipSettings:
         """Check every value, unused shots too; raises OptionError with one line."""
         for name in _SWITCHES:
             if not isinstance(getattr(self, name), bool):
                 raise OptionError(f"{name} must be true or false, found {getattr(self, name)!r}")
+        if not isinstance(self.beside, tuple):
+            raise OptionError(f"beside must be a list of deliverables, found {self.beside!r}")
+        for name in self.beside:
+            check_choice("beside", name, OFFERED)
         if self.output_folder is not None and (
             not isinstance(self.output_folder, Path) or "\0" in str(self.output_folder)
         ):
@@ -211,6 +215,7 @@ class ClipSettings:
         """
         if not isinstance(data, Mapping):
             raise OptionError(f"settings must be an object, found {type(data).__name__}")
+        data = in_new_words(data)
         return cls().changed(**{str(name): from_plain(name, data[name]) for name in data})
 
 
@@ -255,11 +260,20 @@ def roll_seed() -> int:
     return secrets.randbelow(ROLLED_SEEDS)
 
 
+def in_new_words(values: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    """Settings as an earlier version wrote them: a switch for each of two deliverables."""
+    old = [name for name in ("overlay", "plot") if isinstance(values.get(name), bool)]
+    if not old or "beside" in values:
+        return values
+    kept = {name: value for name, value in values.items() if name not in old}
+    return {**kept, "beside": [name for name in old if values[name]]}
+
+
 def plain(name: str, value: Any) -> Any:
     """One setting as JSON has it."""
     if name in ("shots", "sources", "hints"):
         return [item.as_dict() for item in value]
-    if name == "camera":
+    if name in ("camera", "beside"):
         return list(value)
     if name in PATHS and value is not None:
         return str(value)
@@ -276,7 +290,7 @@ def from_plain(name: str, value: Any) -> Any:
         return read_sources(value)
     if name == "hints":
         return read_hints(value)
-    if name == "camera" and isinstance(value, list):
+    if name in ("camera", "beside") and isinstance(value, list):
         return tuple(value)
     if name in PATHS and isinstance(value, str):
         return Path(value)

@@ -11,9 +11,11 @@ from PyQt6.QtGui import QAction, QDesktopServices, QKeySequence, QUndoGroup
 from PyQt6.QtWidgets import QApplication, QMenu, QMessageBox, QWidget
 
 from qt_app import icons
+from qt_app.widgets.deliver_dialog import DeliverDialog
 from qt_app.widgets.take_grid import TakeGridDialog
 
 if TYPE_CHECKING:
+    from qt_app.models.take import Take
     from qt_app.widgets.about_device import AboutDevice
     from qt_app.widgets.main_window import MainWindow
     from qt_app.widgets.preferences_dialog import PreferencesDialog
@@ -182,6 +184,13 @@ class Actions(QObject):
         dialog = TakeGridDialog(clip.settings, None if bundle is None else bundle.cfg, self._window)
         if dialog.exec() and (wanted := dialog.chosen()):
             self._session.generating.generate_grid(clip, wanted)
+        dialog.deleteLater()
+
+    def ask_for_files(self, take: Take) -> None:
+        """What is to be made of a take, then the queue."""
+        dialog = DeliverDialog(take, self._window)
+        if dialog.exec() and (wanted := dialog.chosen()):
+            self._session.generating.deliver(take, wanted, overwrite=dialog.replaces())
         dialog.deleteLater()
 
     def show_preferences(self, page: str = "General") -> None:

@@ -146,6 +146,7 @@ class MainWindow(QMainWindow):
         self.takes.use_settings.connect(self._use_settings)
         self.takes.reroll_requested.connect(self._reroll_take)
         self.takes.grid_requested.connect(self.actions_.ask_for_grid)
+        self.takes.deliver_requested.connect(self.actions_.ask_for_files)
         self.takes.take_over.connect(self._take_over)
         self.takes.notice.connect(lambda text: self.tell(text, "info"))
         self.stage.reroll_requested.connect(self._reroll)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from PyQt6.QtCore import (
     QItemSelection,
@@ -33,6 +35,7 @@ from qt_app.icons import icon
 from qt_app.models.queue import LEFT, NAME, PROGRESS, STATE, QueueModel, Role
 from qt_app.models.queue_texts import total_text
 from qt_app.widgets.progress_delegate import ProgressDelegate, RowDelegate
+from qt_app.widgets.reveal import reveal
 
 BAR_STEPS = 1000
 REFRESH_MILLISECONDS = 30
@@ -202,6 +205,9 @@ class QueuePanel(QWidget):
         self.open_action = made(
             "Open take", "play", ["Return", "Enter"], "Listen to it", self._open_chosen
         )
+        self.reveal_action = made(
+            "Show in folder", "folder", "", "Show what was made in its folder", self._reveal
+        )
         self._job_actions = [
             self.hold_action,
             self.cancel_action,
@@ -238,9 +244,20 @@ class QueuePanel(QWidget):
         if job is not None and job.state is JobState.DONE and job.result is not None:
             self.open_take.emit(str(result_wavs(job.result)[0]))
 
+    def _reveal(self) -> None:
+        if (result := self._result()) is not None:
+            files = list(result.get("files", {}).values())
+            reveal(Path(files[0]) if files else result_wavs(result)[0], self)
+
+    def _result(self) -> dict[str, Any] | None:
+        """What came of the first of the chosen jobs."""
+        job = next(map(self.model.job, self.chosen()), None)
+        return None if job is None else job.result
+
     def _show_menu(self, at: QPoint) -> None:
         menu = QMenu(self)
         menu.addAction(self.open_action)
+        menu.addAction(self.reveal_action)
         menu.addSeparator()
         menu.addActions(self._job_actions)
         menu.addSeparator()
@@ -285,6 +302,7 @@ class QueuePanel(QWidget):
         self.clear_action.setEnabled(finished > 0)
         current = self._selection.currentIndex()
         self.open_action.setEnabled(current.data(Role.STATE) is JobState.DONE)
+        self.reveal_action.setEnabled(self._result() is not None)
 
     def _show_totals(self) -> None:
         fraction, eta = self.model.totals

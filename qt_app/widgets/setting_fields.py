@@ -1,4 +1,4 @@
-"""The plain fields of the settings panel: numbers, choices, switches, for one or many clips."""
+"""The plain fields of the settings panel: numbers and choices, for one or many clips."""
 
 from __future__ import annotations
 
@@ -159,45 +159,6 @@ class ChoiceField(SettingField):
 
     def show_problem(self, name: str, text: str) -> None:
         """Below the choices."""
-        self.row.show_problem(text)
-
-
-class SwitchField(SettingField):
-    """Switches in one row: on, off, or (for several clips) partly."""
-
-    def __init__(self, title: str, switches: Sequence[tuple[str, str, str]]) -> None:
-        super().__init__(*(name for name, _, _ in switches))
-        self.boxes: dict[str, QCheckBox] = {}
-        holder = QWidget()
-        line = QVBoxLayout(holder)
-        line.setContentsMargins(0, 0, 0, 2)
-        line.setSpacing(4)
-        for name, words, tip in switches:
-            box = QCheckBox(words)
-            box.setToolTip(tip)
-            box.setAccessibleName(f"{title}: {words}")
-            box.clicked.connect(lambda _=False, n=name, b=box: self._clicked(n, b))
-            line.addWidget(box)
-            self.boxes[name] = box
-        self.holder = holder
-        self.row = Row(title, holder, focus=next(iter(self.boxes.values())), high=True)
-        first_name, first_words, _ = switches[0]
-        self.boxes[first_name].setAccessibleName(f"{title}: {first_words}")
-        self._column.addWidget(self.row)
-
-    def _clicked(self, name: str, box: QCheckBox) -> None:
-        # From "partly" a click leads to on for all.
-        self._edit(name, box.checkState() != Qt.CheckState.Unchecked)
-
-    def show_settings(self, settings: Sequence[ClipSettings]) -> None:
-        """Each switch as the clips have it."""
-        self.row.show_problem("")
-        for name, box in self.boxes.items():
-            same, value = common(settings, name)
-            show_switch(box, value if same else None)
-
-    def show_problem(self, name: str, text: str) -> None:
-        """Below the switches."""
         self.row.show_problem(text)
 
 

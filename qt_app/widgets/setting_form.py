@@ -33,6 +33,7 @@ from qt_app.widgets.direction_fields import (
 )
 from qt_app.widgets.form import Section, tool_button
 from qt_app.widgets.number_edit import CLOCK, decimal, whole
+from qt_app.widgets.outputs_field import OutputsField
 from qt_app.widgets.place_fields import FolderField, ShotsField
 from qt_app.widgets.preset_bar import PresetBar
 from qt_app.widgets.setting_fields import (
@@ -40,7 +41,6 @@ from qt_app.widgets.setting_fields import (
     ChoiceField,
     NumberField,
     SettingField,
-    SwitchField,
 )
 from qt_app.widgets.sound_fields import CfgField, MixField, SeedField
 
@@ -124,13 +124,7 @@ class SettingForm(QWidget):
             base=_LOUDNESS,
             tip="Integrated loudness to reach. Empty: the level is kept.",
         )
-        self.deliverables = SwitchField(
-            "Also make",
-            (
-                ("overlay", "Overlay video", "The clip with the sound's energy drawn over it."),
-                ("plot", "Plot", "A picture of direction and level over time."),
-            ),
-        )
+        self.deliverables = OutputsField()
         self.folder = FolderField()
         self.projection = ChoiceField(
             "projection",

@@ -12,6 +12,7 @@ from PyQt6.QtGui import QResizeEvent
 from PyQt6.QtWidgets import QFrame, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from omniaudio_studio.errors import OptionError
+from omniaudio_studio.jobs.deliverables import DELIVERABLES, ordered
 from qt_app.models.catalogue import Catalogue
 from qt_app.models.clip import NOT_360, Clip
 from qt_app.models.library import Library
@@ -69,6 +70,7 @@ class SettingsPanel(QWidget):
         for field in form.fields:
             field.edited.connect(partial(self._edited, field))
         form.seed.rolled.connect(self._roll)
+        form.deliverables.switched.connect(self._switch_output)
         form.shots.wanted.connect(lambda: self.shots_wanted.emit(self._ids()))
         form.shots.stopped.connect(lambda: library.shots.stop(self._ids()))
         self.shots_wanted.connect(library.shots.find)
@@ -199,6 +201,14 @@ class SettingsPanel(QWidget):
             {number: {"seed": roll_seed(), "seed_locked": True} for number in self._ids()},
             label="new seed",
         )
+
+    def _switch_output(self, name: str, on: bool) -> None:
+        """One more file beside the takes of each clip, or one less; the others stay."""
+        changes = {}
+        for clip in self._clips():
+            beside = {*clip.settings.beside, name} if on else {*clip.settings.beside} - {name}
+            changes[clip.id] = {"beside": ordered(beside)}
+        self._library.change_each(changes, label=f"files: {DELIVERABLES[name].short}")
 
     def _apply_preset(self, preset: Preset) -> None:
         try:

@@ -39,6 +39,8 @@ class TakesPanel(QWidget):
         A part of this Take is to be generated again; the range is the timeline's.
     grid_requested()
         Several takes are wanted: ask for seeds and CFG values.
+    deliver_requested(object)
+        More files of this Take are wanted: ask which.
     take_over(object)
         The directions of this Take are to become sources of the clip.
     use_settings(dict)
@@ -50,6 +52,7 @@ class TakesPanel(QWidget):
     listen = pyqtSignal(object)
     reroll_requested = pyqtSignal(object)
     grid_requested = pyqtSignal()
+    deliver_requested = pyqtSignal(object)
     take_over = pyqtSignal(object)
     use_settings = pyqtSignal(dict)
     notice = pyqtSignal(str)
@@ -123,6 +126,13 @@ class TakesPanel(QWidget):
             "Make sources of where this take's sounds were put, to be edited",
             self.take_over.emit,
         )
+        self.deliver_action = action(
+            "Deliver...",
+            "export",
+            "Make files for players, video sites and audio workstations of this take",
+            self.deliver_requested.emit,
+            "D",
+        )
         self.copy_action = action(
             "Copy the command that makes it again",
             "copy",
@@ -178,6 +188,7 @@ class TakesPanel(QWidget):
             self.keep_action,
             self.settings_action,
             self.take_over_action,
+            self.deliver_action,
             self.copy_action,
             self.reveal_action,
         ):
@@ -221,6 +232,7 @@ class TakesPanel(QWidget):
         menu.addAction(self.settings_action)
         menu.addAction(self.take_over_action)
         menu.addSeparator()
+        menu.addAction(self.deliver_action)
         menu.addAction(self.copy_action)
         menu.addAction(self.reveal_action)
         menu.addSeparator()
@@ -273,6 +285,7 @@ class TakesPanel(QWidget):
         usable = current is not None and current.usable
         generated = usable and current is not None and not current.placed
         self.listen_action.setEnabled(usable)
+        self.deliver_action.setEnabled(usable)
         self.reroll_action.setEnabled(generated)
         self._again.setEnabled(generated)
         self.take_over_action.setEnabled(current is not None and bool(current.sources))

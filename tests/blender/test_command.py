@@ -96,7 +96,7 @@ def test_spatialize_and_save(file: Path, saved: Path, blender: Any) -> None:
         (["generate", "--bundle", "nothing"], "nothing"),
         (["generate", "--scene", "nowhere"], "no scene 'nowhere'"),
         (["generate", "--strip", "nothing"], "no movie strip 'nothing'"),
-        (["deliver", "--follow-camera"], "--follow-camera is about --binaural"),
+        (["deliver", "--follow-camera"], "--follow-camera is about what is made for headphones"),
         (["deliver", "--all-scenes", "-o", "x.wav"], "-o names one file"),
         (["generate", "--all-scenes", "--scene", "Scene"], "not both"),
         (["generate", "--seed", "-1"], "--seed must be from 0"),

@@ -40,7 +40,7 @@ def test_the_part_that_is_shown_bit_for_bit(
     blender: Any, scene: Any, take: Any, saved: Path
 ) -> None:
     output = saved / "out.wav"
-    done = blender.ops.omniaudio.deliver(filepath=str(output), binaural=True)
+    done = blender.ops.omniaudio.deliver(filepath=str(output), files={"binaural"})
     assert done == {"FINISHED"}
     whole, _ = soundfile.read(take.wav, dtype="float32")
     part, rate = soundfile.read(output, dtype="float32")
@@ -65,6 +65,36 @@ def test_a_handle_before_the_content_delivers_the_content_alone(
     np.testing.assert_array_equal(part, whole[: 90 * 2000])
 
 
+def test_all_that_is_offered_can_be_chosen(blender: Any, scene: Any) -> None:
+    from omniaudio_studio.jobs.deliverables import DELIVERABLES, OFFERED
+
+    flags = scene.omniaudio.bl_rna.properties["files"].enum_items
+    assert [flag.identifier for flag in flags] == list(OFFERED)
+    assert [flag.name for flag in flags] == [DELIVERABLES[name].short for name in OFFERED]
+    scene.omniaudio.files = set(OFFERED)
+    assert scene.omniaudio.files == set(OFFERED)
+
+
+def test_a_video_leaves_blender_s_mixer_alone(
+    blender: Any, scene: Any, take: Any, saved: Path
+) -> None:
+    """The clip's own pictures are copied; what Blender would mix and render does not matter."""
+    scene.render.ffmpeg.audio_channels, scene.render.resolution_x = "STEREO", 64
+    output = saved / "out.wav"
+    done = blender.ops.omniaudio.deliver(filepath=str(output), files={"mov", "adm", "reaper"})
+    assert done == {"FINISHED"}
+    said = in_main(
+        "import sys; from omniaudio_studio.media.probe import probe;"
+        "info = probe(sys.argv[1]); print(info.width, info.audio.channels, info.audio.ambisonic)",
+        saved / "out.360.mov",
+    )
+    width, channels, ambisonic = said.split()
+    assert int(width) > 64 and (channels, ambisonic) == ("4", "True")
+    assert (saved / "out.adm.wav").is_file()
+    assert (saved / "out.reaper" / "out.rpp").is_file()
+    assert scene.render.ffmpeg.audio_channels == "STEREO"
+
+
 def test_names_are_free_in_all_that_is_written(
     blender: Any, scene: Any, take: Any, saved: Path
 ) -> None:
@@ -87,7 +117,7 @@ def test_nothing_is_overwritten_unasked(blender: Any, scene: Any, take: Any, sav
 def test_an_overlay_and_other_formats(blender: Any, scene: Any, take: Any, saved: Path) -> None:
     output = saved / "out.wav"
     done = blender.ops.omniaudio.deliver(
-        filepath=str(output), binaural=False, overlay=True, plot=True, subtype="pcm24", rate="44100"
+        filepath=str(output), files={"overlay", "plot"}, subtype="pcm24", rate="44100"
     )
     assert done == {"FINISHED"}
     info = soundfile.info(output)

@@ -255,7 +255,7 @@ def test_a_placed_take_is_delivered_with_its_overlay(
     add_movie(scene, clips(2.0, 24.0), 10)
     add_carrier(blender, scene, (0.0, 3.0, 1.6))
     blender.ops.omniaudio.place_own_sound()
-    done = blender.ops.omniaudio.deliver(filepath=str(saved / "out.wav"), overlay=True)
+    done = blender.ops.omniaudio.deliver(filepath=str(saved / "out.wav"), files={"overlay"})
     assert done == {"FINISHED"}
     assert (saved / "out.overlay.mp4").is_file()
 

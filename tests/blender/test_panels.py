@@ -189,7 +189,7 @@ def test_a_takes_strip_shows_what_made_it(
     said = " ".join(draw("OMNIAUDIO_PT_strip"))
     assert "seed 11" in said
     assert "made on CPU" in said and "front is at +30.0 degrees" in said
-    assert "[Deliver]" in said
+    assert "[Deliver Take...]" in said
     (saved / "demo-take1.wav").unlink()
     assert "its file is missing" in " ".join(draw("OMNIAUDIO_PT_strip"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def test_takes_go_with_the_file_to_another_folder(
     scene.omniaudio.seed = 0
     blender.ops.omniaudio.use_take_settings(key=take.key)
     assert scene.omniaudio.seed == 21
-    done = blender.ops.omniaudio.deliver(filepath=str(elsewhere / "out.wav"), overlay=True)
+    done = blender.ops.omniaudio.deliver(filepath=str(elsewhere / "out.wav"), files={"overlay"})
     assert done == {"FINISHED"}
 
 
@@ -127,6 +128,8 @@ def test_all_settings_of_a_take_come_back(
 def test_settings_of_pictures_and_mixes_come_back(
     blender: Any, scene: Any, movie: Any, camera: Any, saved: Path, tiny_bundle: Path
 ) -> None:
+    from blender_addon import delivery, takes
+
     settings = scene.omniaudio
     settings.bundle, settings.place_method = str(tiny_bundle), "given"
     item = blender.data.objects.new("singer", None)
@@ -142,8 +145,15 @@ def test_settings_of_pictures_and_mixes_come_back(
     settings.camera_azimuth, settings.camera_elevation = 2.0, -0.5
     blender.ops.omniaudio.generate()
     generated = settings.active_take
-    with pytest.raises(RuntimeError, match="is a flat picture"):
-        blender.ops.omniaudio.deliver(filepath=str(saved / "out.wav"), overlay=True)
+    # A delivery shows the flat picture where its camera looked.
+    shown = delivery.request(
+        scene,
+        takes.current(scene),
+        saved / "out.wav",
+        deliverables=("wav", "overlay"),
+        follow_camera=False,
+    )
+    assert (shown.projection, shown.hfov) == ("flat", pytest.approx(math.degrees(1.5)))
 
     kept = ("place_method", "width", "max_sources", "recording", "subtype", "mix", "bed", "duck")
     kept += ("front_view", "front_azimuth", "projection", "hfov", "camera_azimuth")

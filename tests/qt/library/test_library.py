@@ -159,7 +159,7 @@ def test_outputs_take_the_first_free_number(added: Library, clips: list[Path]) -
     assert added.next_output(clip).name == "beach2-take2.wav"
     queued = {folder / "beach2-take2.wav"}
     assert added.next_output(clip, queued.__contains__).name == "beach2-take3.wav"
-    added.change([clip.id], takes=3, plot=True)
+    added.change([clip.id], takes=3, beside=("plot",))
     (folder / "beach2-take3-take2.png").write_bytes(b"")
     assert added.next_output(clip, queued.__contains__).name == "beach2-take4.wav"
     added.change([clip.id], output_folder=folder / "elsewhere")

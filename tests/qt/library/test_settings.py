@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from omniaudio_studio.errors import OptionError
+from omniaudio_studio.jobs.deliverables import OFFERED, ordered
 from omniaudio_studio.jobs.request import (
     DEVICES,
     MAX_SEED,
@@ -92,8 +93,7 @@ settings_strategy = st.builds(
     device=st.sampled_from(DEVICES),
     rate=st.integers(8000, 384_000),
     subtype=st.sampled_from(SUBTYPES),
-    overlay=st.booleans(),
-    plot=st.booleans(),
+    beside=st.sets(st.sampled_from(OFFERED)).map(ordered),
     output_folder=folders,
     projection=st.sampled_from(PROJECTIONS),
     stereo=st.sampled_from(STEREO_LAYOUTS),
@@ -132,8 +132,7 @@ def test_the_request_holds_every_setting(settings: ClipSettings) -> None:
         elif field.name in FIELDS:
             assert not getattr(request, field.name), field.name
     assert request.segments == (settings.shots if settings.use_shots else ())
-    assert ("overlay" in request.deliverables) == settings.overlay
-    assert ("plot" in request.deliverables) == settings.plot
+    assert request.deliverables == ("wav", *settings.beside)
     assert not request.overwrite
     assert GenerateRequest.from_json(request.to_json()) == request
 
@@ -196,7 +195,7 @@ def test_a_locked_seed_stays_and_another_is_rolled() -> None:
         ("feature_rate", 0.0, "Feature rate must be a number greater than 0"),
         ("rate", 7999, "Rate must be a whole number from 8000 to 384000"),
         ("device", "abacus", "Device must be one of"),
-        ("overlay", 1, "Overlay must be true or false"),
+        ("beside", ("stems",), "Beside must be one of fuma"),
         ("output_folder", "text", "The output folder must be a path"),
         ("shots", (Segment(2.0), Segment(1.0)), "Shot 2 starts at 1 s, not after"),
         ("shots", (Segment(1.0, cfg=101.0),), "Shot 1 CFG must be a number from 0 to 100"),

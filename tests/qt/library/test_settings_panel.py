@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PyQt6.QtCore import Qt
+from PyQt6.QtCore import QPoint, Qt
 from PyQt6.QtWidgets import (
     QAbstractSpinBox,
     QApplication,
@@ -25,6 +25,7 @@ from PyQt6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
+from omniaudio_studio.jobs.deliverables import DELIVERABLES
 from omniaudio_studio.jobs.request import MAX_SEED, Segment
 from qt_app.models.catalogue import Catalogue
 from qt_app.models.library import Library
@@ -177,12 +178,15 @@ def test_every_choice_and_switch_reaches_the_settings(qtbot: QtBot, panel: Setti
     settings = first(panel)
     assert (settings.subtype, settings.device) == ("pcm24", "cpu")
     assert (settings.stereo, settings.projection) == ("top-bottom", "cubemap")
-    for name, box in form.deliverables.boxes.items():
-        qtbot.mouseClick(box, Qt.MouseButton.LeftButton, pos=box.rect().center() / 4)
-        assert getattr(first(panel), name) is True
+    boxes = form.deliverables.boxes
+    for name, box in reversed(boxes.items()):
+        qtbot.mouseClick(box, Qt.MouseButton.LeftButton, pos=QPoint(8, box.height() // 2))
+        assert name in first(panel).beside
+        assert DELIVERABLES[name].description in box.toolTip()
+    assert first(panel).beside == tuple(boxes)  # in the table's order
     panel._library.undo_stack.undo()
     qtbot.wait(20)
-    assert not form.deliverables.boxes["plot"].isChecked()
+    assert not boxes["fuma"].isChecked() and boxes["plot"].isChecked()
 
 
 def test_dice_and_lock(qtbot: QtBot, panel: SettingsPanel) -> None:
@@ -224,7 +228,7 @@ def test_several_clips_show_several_values(qtbot: QtBot, panel: SettingsPanel) -
         steps=9,
         bundle="large",
         mix=0.5,
-        overlay=True,
+        beside=("overlay",),
         use_shots=True,
         shots=(Segment(0.0), Segment(1.0, cfg=2.0)),
         subtype="pcm24",
@@ -244,9 +248,12 @@ def test_several_clips_show_several_values(qtbot: QtBot, panel: SettingsPanel) -
     assert form.seed.row.note.text() == "Locked for some of these clips."
     assert library.undo_stack.count() == 1  # showing changes nothing
     box = form.deliverables.boxes["overlay"]
-    qtbot.mouseClick(box, Qt.MouseButton.LeftButton, pos=box.rect().center() / 4)
+    library.change(ids[1:2], beside=("adm",))
+    qtbot.mouseClick(box, Qt.MouseButton.LeftButton, pos=QPoint(8, box.height() // 2))
     give(qtbot, form.steps.edit, "16")
-    assert all(clip.settings.overlay and clip.settings.steps == 16 for clip in library.clips)
+    wanted = [clip.settings.beside for clip in library.clips]
+    assert wanted == [("overlay",), ("adm", "overlay"), ("overlay",)]  # what else each had stays
+    assert all(clip.settings.steps == 16 for clip in library.clips)
     assert [clip.settings.cfg for clip in library.clips] == [3.0, None, None]
     qtbot.mouseClick(form.cfg.own, Qt.MouseButton.LeftButton)
     assert [clip.settings.cfg for clip in library.clips] == [None] * 3

@@ -23,7 +23,7 @@ def test_each_clip_as_it_is_set(
     tmp_path: Path,
 ) -> None:
     ids = add_clips(session, small_clip, tmp_path / "c", ["a.mp4", "b.mp4"])
-    session.library.change(ids[:1], sources=(DOG,), width=0.5, yaw=20.0, overlay=True)
+    session.library.change(ids[:1], sources=(DOG,), width=0.5, yaw=20.0, beside=("overlay",))
     session.library.change(ids[1:], max_sources=1, start=0.5, subtype="pcm24")
     assert session.generating.place(ids) == 2
     assert session.generating.place(ids[:1]) == 1
