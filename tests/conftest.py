@@ -6,8 +6,30 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.small_clip import make_small_clip
+
+# How long one example takes says nothing on a machine that others load.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
+
+#: Fixtures of the whole run that take minutes: the tests that share one stay in one process.
+_COSTLY = {"debug_run", "debug_bundle"}
+#: A device that plays: whoever listens to it needs the machine.
+_PLAYING = {"pulse"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where processes share the tests: a file's stay together, and those of a costly fixture."""
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        costly = fixtures & _COSTLY
+        group = "the debug run" if costly else "/".join(item.path.parts[-2:])
+        item.add_marker(pytest.mark.xdist_group(group))
+        if fixtures & _PLAYING:
+            item.add_marker(pytest.mark.keeps_time)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -234,17 +234,18 @@ def test_asked_again_nothing_is_read(tmp_path: Path) -> None:
 
 
 MEASURED = """
-import resource, sys, time
+import sys, time
 from tests.support.analyst import ask
+from tests.support.memory import peak_megabytes
 begin = time.process_time()
 seconds = ask("field", path=sys.argv[1])["seconds"]
 print(seconds / (time.process_time() - begin))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print(peak_megabytes())
 """
 
 
 @pytest.mark.keeps_time
-@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is counted in other units")
+@pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
 def test_ten_minutes_are_fast_and_take_no_more_memory_than_one(tmp_path: Path) -> None:
     second = noise(4, RATE)
     figures = {}

@@ -230,15 +230,16 @@ def test_a_killed_analyst_leaves_no_half_answer(tmp_path: Path, own_cache: Path)
 
 
 MEASURED = """
-import resource, sys
+import sys
 sys.path.insert(0, {root!r})
 from tests.support.analyst import ask
+from tests.support.memory import peak_megabytes
 ask("listening", path=sys.argv[1])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print(peak_megabytes())
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is counted in other units")
+@pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
 def test_memory_is_flat(tmp_path: Path) -> None:
     figures = []
     for seconds in (10, 60):
