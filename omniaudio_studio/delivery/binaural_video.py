@@ -33,7 +33,7 @@ def write_binaural_video(
     progress: Callable[[float], None] | None = None,
     cancel: Cancel | None = None,
 ) -> VideoResult:
-    """Write an MP4: video copied, the field binaural as AAC of 256 kb/s at 48 kHz.
+    """Write an MP4: video copied, the field binaural as AAC of 320 kb/s at 48 kHz.
 
     The head stands in the stored picture: looking ahead is looking at its middle.
 

@@ -63,7 +63,10 @@ AAC_FIELD = SoundFormat(
 _OPUS = (("mapping_family", "2"), ("vbr", "off"))
 OPUS_FIELD = SoundFormat("Opus, 512 kb/s", "libopus", "ambisonic 1", "flt", 512_000, _OPUS)
 OPUS_BED = SoundFormat("Opus, 768 kb/s", "libopus", "ambisonic 1+stereo", "flt", 768_000, _OPUS)
-AAC_STEREO = SoundFormat("AAC, 256 kb/s", "aac", "stereo", "fltp", 256_000)
+# Without intensity stereo, which would give one ear the other's sound.
+AAC_STEREO = SoundFormat(
+    "AAC, 320 kb/s", "aac", "stereo", "fltp", 320_000, (("aac_coder", "fast"), ("aac_is", "0"))
+)
 
 
 class SoundTrack:
