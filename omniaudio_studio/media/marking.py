@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -247,7 +248,7 @@ def _shift_chunks(moov: bytearray, found: list[Track], behind: int, by: int) -> 
 
 def _copy_index_last(
     source: Path,
-    reader: BinaryIO,
+    reader: BufferedReader,
     writer: BinaryIO,
     rows: list[Box],
     index: Box,
@@ -274,7 +275,7 @@ def _copy_index_last(
 
 def _copy_fragments(
     source: Path,
-    reader: BinaryIO,
+    reader: BufferedReader,
     writer: BinaryIO,
     rows: list[Box],
     index: Box,
@@ -342,17 +343,19 @@ def _write(writer: BinaryIO, parts: list[bytes | memoryview]) -> None:
 
 
 def _copy(
-    reader: BinaryIO, writer: BinaryIO, start: int, count: int | None, cancel: Cancel | None
+    reader: BufferedReader, writer: BinaryIO, start: int, count: int | None, cancel: Cancel | None
 ) -> None:
     """``count`` bytes from ``start`` on, or all that are left."""
     reader.seek(min(start, reader.seek(0, os.SEEK_END)))  # a box may claim to end anywhere
     left = count
+    buffer = memoryview(bytearray(_BLOCK))
     while left is None or left > 0:
         if cancel is not None:
             cancel.check()
-        block = reader.read(_BLOCK if left is None else min(left, _BLOCK))
-        if not block:
+        block = buffer if left is None else buffer[: min(left, _BLOCK)]
+        read = reader.readinto(block)
+        if not read:
             return
-        writer.write(block)
+        writer.write(block[:read])
         if left is not None:
-            left -= len(block)
+            left -= read
