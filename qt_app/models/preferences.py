@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar, overload
 from PyQt6.QtCore import QByteArray, QObject, QSettings, pyqtSignal
 
 from qt_app.tracking.sender import STYLES
-from qt_app.tracking.tracker import HOST, PORT_IN, PORT_OUT
+from qt_app.tracking.tracker import HOST, PORT_DAW, PORT_IN, PORT_OUT
 
 T = TypeVar("T")
 THEMES = ("system", "light", "dark")
@@ -102,6 +102,8 @@ class Preferences(QObject):
         Head tracking in: on or off, address, UDP port, reversed (yaw, pitch, roll).
     sending, sending_host, sending_port, sending_style
         Look out: on or off, address, UDP port, "scene" or "head".
+    daw, daw_port
+        Play together with a DAW: on or off, and the UDP port that it listens on.
     worker_python
         Python that runs the worker; None for the one that runs the app.
     worker_low_priority
@@ -146,6 +148,8 @@ class Preferences(QObject):
     sending_host = Preference("tracking/out-host", HOST, lambda value: _name(value))
     sending_port = Preference("tracking/out-port", PORT_OUT, lambda value: _port(value))
     sending_style = Preference("tracking/out-style", STYLES[0], lambda v: _one_of(v, STYLES))
+    daw = Preference("tracking/daw", False, lambda value: _flag(value))
+    daw_port = Preference("tracking/daw-port", PORT_DAW, lambda value: _port(value))
     worker_python: Preference[Path | None] = Preference(
         "worker/python", None, lambda value: _path(value), lambda value: _text(value)
     )

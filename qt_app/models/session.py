@@ -20,6 +20,7 @@ from omniaudio_studio.jobs.request import Segment
 from qt_app.models.analysis import Analysis
 from qt_app.models.catalogue import Catalogue
 from qt_app.models.clip import Clip
+from qt_app.models.daw import DawTransport
 from qt_app.models.generating import Generating
 from qt_app.models.library import Library
 from qt_app.models.listening import Listening
@@ -90,6 +91,7 @@ class Session(QObject):
         self.takes = TakesModel(folder, self.analysis, self.queue.taken, self)
         self.tracker = OscTracker(self)
         self.tracking = TrackingFollower(self.preferences, self.tracker, self)
+        self.daw = DawTransport(self.preferences, self.tracker, self.player, self)
         self.listening = Listening(self.analysis, self.takes, self.player, self.timeline, self)
         self.generating = Generating(
             self.library, self.catalogue, self.queue, self.takes, self.preferences, self

@@ -1,4 +1,5 @@
-"""OSC in: a socket and a thread. What comes is an orientation or it is counted and forgotten."""
+"""OSC in: a socket and a thread. What comes is an orientation, or tells of a DAW's time line, or is
+counted and forgotten."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from typing import Any
 from omniaudio_studio.errors import DeviceError
 from qt_app.tracking.addresses import Decoder
 from qt_app.tracking.orientation import Quaternion
+from qt_app.tracking.transport import Moment, read_transport
 
 DATAGRAM = 65_536  # bytes: no UDP packet is longer
 WAKE_SECONDS = 0.2  # how long a stop may take
@@ -25,19 +27,25 @@ class Receiver:
         Called in the receiver's thread with a unit quaternion of the head, as the tracker has it.
     on_failure
         Called there with one line if listening ends by itself.
+    on_moment
+        Called there with what a message says of a DAW's time line.
 
     Attributes
     ----------
     packets, ignored
-        Datagrams that held an orientation, and those that did not (malformed, another address).
+        Datagrams that held an orientation, and those that held nothing that is understood
+        (malformed, another address).
     last_address
         Of the last orientation.
     """
 
     def __init__(
-        self, on_turn: Callable[[Quaternion], None], on_failure: Callable[[str], None]
+        self,
+        on_turn: Callable[[Quaternion], None],
+        on_failure: Callable[[str], None],
+        on_moment: Callable[[Moment], None] = lambda moment: None,
     ) -> None:
-        self._on_turn, self._on_failure = on_turn, on_failure
+        self._on_turn, self._on_failure, self._on_moment = on_turn, on_failure, on_moment
         self._decoder = Decoder()
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
@@ -117,19 +125,24 @@ class Receiver:
 
     def _read(self, datagram: bytes, packet: Any) -> None:
         turn = None
+        moments = []
         try:
             for message in _messages(packet(datagram)):
                 found = self._decoder.decode(message.address, message.params)
                 if found is not None:
                     turn = found
                     self.last_address = message.address
-        except Exception:  # whatever a parser makes of foreign bytes: it is not an orientation
-            turn = None
-        if turn is None:
+                elif (moment := read_transport(message.address, message.params)) is not None:
+                    moments.append(moment)
+        except Exception:  # whatever a parser makes of foreign bytes: it is nothing of ours
+            turn, moments = None, []
+        for moment in moments:
+            self._on_moment(moment)
+        if turn is not None:
+            self.packets += 1
+            self._on_turn(turn)
+        elif not moments:
             self.ignored += 1
-            return
-        self.packets += 1
-        self._on_turn(turn)
 
 
 def _messages(packet: Any) -> Iterator[Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from PyQt6.QtCore import QObject, QTimer, pyqtSignal
@@ -12,10 +14,12 @@ from omniaudio_studio.errors import DeviceError
 from qt_app.tracking.orientation import STRAIGHT, Front, Quaternion, to_angles
 from qt_app.tracking.receiver import Receiver
 from qt_app.tracking.sender import Sender
+from qt_app.tracking.transport import Moment, write_transport
 
 HOST = "127.0.0.1"
 PORT_IN = 9000  # what SPARTA's plug-ins listen on, so what trackers are set to
 PORT_OUT = 7000
+PORT_DAW = 8000  # what REAPER offers to listen on
 STATUS_MS = 500
 SILENT_SECONDS = 2.0
 
@@ -59,7 +63,7 @@ class TrackingStatus:
 
 
 class OscTracker(QObject):
-    """Orientations of the head in over OSC, the look out.
+    """Orientations of the head in over OSC, the look out, and a DAW's time line both ways.
 
     Signals
     -------
@@ -70,18 +74,23 @@ class OscTracker(QObject):
         ``status`` is another; at most twice a second while packets come.
     problem(str)
         One line. Listening or sending has stopped, or did not start.
+    moment(Moment)
+        A DAW says whether its time line runs, or where it is.
     """
 
     orientation = pyqtSignal(float, float, float)
     status_changed = pyqtSignal()
     problem = pyqtSignal(str)
+    moment = pyqtSignal(object)  # emitted in the receiver's thread, so that slots are queued
     _came = pyqtSignal()
     _failed = pyqtSignal(str)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._receiver = Receiver(self._on_turn, self._failed.emit)
+        self._receiver = Receiver(self._on_turn, self._failed.emit, self.moment.emit)
         self._sender: Sender | None = None
+        self._heeds_head = True
+        self._daw: socket.socket | None = None
         self._front = Front()
         self._flips = (False, False, False)
         self._lock = threading.Lock()
@@ -150,6 +159,51 @@ class OscTracker(QObject):
         """Reverse angles, for trackers whose signs are others."""
         self._flips = (yaw, pitch, roll)
 
+    def heed_head(self, on: bool) -> None:
+        """Whether orientations count; a port may also be open for a DAW alone."""
+        self._heeds_head = on
+        self._look()
+
+    # A DAW
+
+    @property
+    def leading(self) -> bool:
+        """Whether a DAW is told of the time line."""
+        return self._daw is not None
+
+    def start_leading(self, port: int = PORT_DAW) -> bool:
+        """Tell a DAW on this machine of the time line; False after a ``problem``."""
+        self.stop_leading()
+        if port == self.port:
+            self.problem.emit(
+                f"port {port} is the one that this app listens on; a DAW listens on another port"
+            )
+            return False
+        made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        made.setblocking(False)
+        made.connect((HOST, port))
+        self._daw = made
+        return True
+
+    def stop_leading(self) -> None:
+        """Tell no more."""
+        made, self._daw = self._daw, None
+        if made is not None:
+            made.close()
+
+    def tell_daw(self, moment: Moment) -> None:
+        """Have the DAW do the same; returns at once. Nobody listening is no trouble."""
+        if self._daw is None:
+            return
+        from pythonosc.osc_message_builder import OscMessageBuilder
+
+        for address, values in write_transport(moment):
+            builder = OscMessageBuilder(address)
+            for value in values:
+                builder.add_arg(value, OscMessageBuilder.ARG_TYPE_FLOAT)
+            with suppress(OSError):
+                self._daw.send(builder.build().dgram)
+
     # Out
 
     @property
@@ -195,13 +249,14 @@ class OscTracker(QObject):
         """Stop both ways."""
         self.stop()
         self.stop_sending()
+        self.stop_leading()
 
     @property
     def status(self) -> TrackingStatus:
         """How things stand now."""
         receiver, sender = self._receiver, self._sender
         return TrackingStatus(
-            listening=receiver.port is not None,
+            listening=receiver.port is not None and self._heeds_head,
             port=receiver.port,
             packets=receiver.packets,
             ignored=receiver.ignored,
@@ -213,6 +268,8 @@ class OscTracker(QObject):
 
     def _on_turn(self, turn: Quaternion) -> None:
         """In the receiver's thread."""
+        if not self._heeds_head:
+            return
         with self._lock:
             self._raw = turn
             self._last = time.monotonic()

@@ -1,4 +1,5 @@
-"""The page for head tracking: in and out, how it stands, which messages are understood."""
+"""The page for head tracking: in and out, how it stands, which messages are understood; and for
+playing together with a DAW."""
 
 from __future__ import annotations
 
@@ -66,6 +67,13 @@ class TrackingPage(QScrollArea):
         self._style.setAccessibleName("Kind of message")
         for style, name in STYLE_NAMES.items():
             self._style.addItem(name, style)
+        self._daw = QCheckBox("Play, stop and move together with a DAW on this machine")
+        self._daw.setToolTip(
+            "REAPER's messages: /play, /stop, /pause and /time, both ways.\n"
+            "The clip begins at 0 of the DAW's time line."
+        )
+        self._daw_port = _port_box("Port that the DAW listens on")
+        self._daw_back = secondary("")
         self._lay_out()
         self._connect()
         self._show()
@@ -106,6 +114,16 @@ class TrackingPage(QScrollArea):
         out.addRow(_label("&As", self._style), self._style)
         column.addLayout(out)
         column.addSpacing(10)
+        column.addWidget(heading("A DAW"))
+        column.addWidget(self._daw)
+        daw_port = QHBoxLayout()
+        daw_port.addWidget(self._daw_port)
+        daw_port.addSpacing(12)
+        daw_port.addWidget(self._daw_back, 1)
+        daw = _form()
+        daw.addRow(_label("It &listens on", self._daw_port), daw_port)
+        column.addLayout(daw)
+        column.addSpacing(10)
         column.addWidget(heading("Messages that are understood"))
         column.addWidget(_addresses())
         column.addStretch(1)
@@ -137,6 +155,10 @@ class TrackingPage(QScrollArea):
         self._style.activated.connect(
             lambda: setattr(wanted, "sending_style", self._style.currentData())
         )
+        self._daw.clicked.connect(lambda: setattr(wanted, "daw", self._daw.isChecked()))
+        self._daw_port.editingFinished.connect(
+            lambda: setattr(wanted, "daw_port", self._daw_port.value())
+        )
         wanted.changed.connect(self._show)
         self._tracker.status_changed.connect(self._show_status)
         self._tracker.problem.connect(self._show_problem)
@@ -159,6 +181,9 @@ class TrackingPage(QScrollArea):
         self._send_host.setText(wanted.sending_host)
         self._send_port.setValue(wanted.sending_port)
         self._style.setCurrentIndex(max(self._style.findData(wanted.sending_style), 0))
+        self._daw.setChecked(wanted.daw)
+        self._daw_port.setValue(wanted.daw_port)
+        self._daw_back.setText(f"and has to send to port {wanted.tracking_port}, the one above")
 
     def _show_status(self) -> None:
         status = self._tracker.status

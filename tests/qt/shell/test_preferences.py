@@ -31,6 +31,8 @@ OTHERS = {
     "sending_host": "studio.local",
     "sending_port": 7001,
     "sending_style": "head",
+    "daw": True,
+    "daw_port": 8001,
     "worker_python": Path("/usr/bin/python3"),
     "worker_low_priority": False,
 }
@@ -50,7 +52,7 @@ def test_every_preference_is_kept(tmp_path: Path) -> None:
 
 def test_head_tracking_is_off_and_local_by_default(tmp_path: Path) -> None:
     fresh = Preferences(tmp_path)
-    assert not fresh.tracking and not fresh.sending
+    assert not fresh.tracking and not fresh.sending and not fresh.daw
     assert fresh.tracking_host == fresh.sending_host == "127.0.0.1"
 
 
