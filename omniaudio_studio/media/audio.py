@@ -132,9 +132,7 @@ def read_audio(
 def _sound(
     file: Path, container: InputContainer, channels: int = 0, number: int = 0
 ) -> AudioStream:
-    streams = [s for s in container.streams.audio if s.codec_context is not None]
-    numbered = next((s for s in streams if number and s.id == number), None)
-    stream = numbered or audio_stream(container, channels=channels)
+    stream = audio_stream(container, channels=channels, number=number)
     if stream is None or not stream.rate:
         raise MediaError(f"{file} has no sound that can be read")
     return stream

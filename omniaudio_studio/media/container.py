@@ -169,15 +169,20 @@ def video_streams(container: InputContainer) -> list[VideoStream]:
     return [s for s in container.streams.video if not s.disposition & pictures]
 
 
-def audio_stream(container: InputContainer, *, channels: int = 0) -> AudioStream | None:
+def audio_stream(
+    container: InputContainer, *, channels: int = 0, number: int = 0
+) -> AudioStream | None:
     """The file's main sound; None without any.
 
     That is the default track, else the first. With ``channels``, tracks of at least as many come
-    before that.
+    before that, and the track of a ``number`` (libav's ``stream.id``) before all.
     """
     from av.stream import Disposition
 
     streams = [s for s in container.streams.audio if s.codec_context is not None]
+    numbered = [s for s in streams if number and s.id == number]
+    if numbered:
+        return numbered[0]
     wide = [s for s in streams if s.channels >= channels]
     default = [s for s in wide or streams if s.disposition & Disposition.default]
     return next(iter(default or wide or streams), None)

@@ -51,7 +51,8 @@ def _make(context: Context, path: str, file: Path) -> dict[str, Any]:
     straight = mix.shape[0] == mix.shape[1] and bool((mix == np.eye(len(mix))).all())
     meter = LoudnessMeter(RATE, 2 if channels == 2 else 1)
     with WavWriter(file, RATE, channels, "float32") as writer:
-        for block in iter_audio(info, RATE, 0.0, info.duration, _BLOCK, channels=_most(info)):
+        track = {"channels": _most(info), "number": _number(info)}
+        for block in iter_audio(info, RATE, 0.0, info.duration, _BLOCK, **track):
             context.cancel.check()
             if not np.isfinite(block).all():
                 block = np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0)
@@ -74,16 +75,26 @@ def _most(info: ClipInfo) -> int:
     return 4 if info.audio is not None and info.audio.ambisonic else 0
 
 
+def _number(info: ClipInfo) -> int:
+    """The track that is marked as a field; 0 for none."""
+    if info.audio is None or not info.audio.ambisonic:
+        return 0
+    boxes = read_ambisonics(info.path)
+    return 0 if boxes is None else boxes.number
+
+
 def _mix(info: ClipInfo) -> tuple[Array, bool]:
     """Matrix from the track's channels to those of the WAV, and whether those are a field."""
     with open_input(info.path) as container:
-        stream = audio_stream(container, channels=_most(info))
+        stream = audio_stream(container, channels=_most(info), number=_number(info))
         assert stream is not None  # the clip has sound
         names = [channel.name for channel in stream.layout.channels] or ["?"] * stream.channels
     count = len(names)
     if info.audio is not None and info.audio.ambisonic and count >= 4:
         boxes = read_ambisonics(info.path)
         order = (0, 1, 2, 3) if boxes is None else boxes.tracks[:4]
+        if max(order) >= count:
+            raise MediaError(f"{info.path}: its SA3D box names channels that its sound has not")
         return np.eye(count, dtype=np.float32)[list(order)], True
     if count <= 2:
         return np.eye(count, dtype=np.float32), False
