@@ -202,6 +202,7 @@ def render_reader(
     filters: BinauralFilters,
     track: HeadTrack | None = None,
     *,
+    origin: str | None = None,
     progress: Callable[[BinauralProgress], None] | None = None,
     cancel: Cancel | None = None,
 ) -> tuple[int, float]:
@@ -217,6 +218,8 @@ def render_reader(
         At any rate.
     track : HeadTrack, optional
         As for `foa.binaural.TrackRenderer`; without one the head looks ahead.
+    origin : str, optional
+        Where the sound comes from, as the file's comment.
 
     Returns
     -------
@@ -229,12 +232,14 @@ def render_reader(
         If the field cannot be read or the file not written, or ``cancel`` said so.
     """
     from omniaudio_studio.media.wav import WavWriter
+    from omniaudio_studio.media.wav_info import COMMENT, info_chunk
 
     rate, peak = reader.rate, 0.0
     renderer = TrackRenderer(filters, rate, track)
     total = (reader.frames or 0) / rate
     begun = time.monotonic()
-    with WavWriter(wav, rate, 2) as writer:
+    chunks = [] if origin is None else [info_chunk({COMMENT: origin})]
+    with WavWriter(wav, rate, 2, chunks=chunks) as writer:
         for block in checked_blocks(reader, cancel):
             ears = np.empty((2, block.shape[1]), dtype=np.float32)
             renderer.process(block, ears)

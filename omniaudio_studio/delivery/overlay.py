@@ -62,6 +62,7 @@ def write_overlay(
     convention: str = "auto",
     max_width: int = 1920,
     crf: int = 23,
+    tags: dict[str, str] | None = None,
     overwrite: bool = False,
     progress: Callable[[Any], None] | None = None,
     cancel: Cancel | None = None,
@@ -93,6 +94,8 @@ def write_overlay(
         Wider pictures are shrunk to this, in pixels.
     crf : int
         x264's quality, 0 to 51, less is better.
+    tags : dict, optional
+        For the container.
     overwrite : bool
     progress : callable, optional
         Called with an `OverlayProgress` some times a second and at the end.
@@ -142,6 +145,7 @@ def write_overlay(
                 audio_rate=sound.rate,
                 crf=crf,
                 preset=_PRESET,
+                tags=tags,
             ) as writer:
                 for index, found in enumerate(views):
                     if cancel is not None:

@@ -32,7 +32,12 @@ _LOWEST = -96.0
 
 
 def plot_measurement(
-    measurement: Measurement, png: str | Path, *, overwrite: bool = False, dpi: int = 130
+    measurement: Measurement,
+    png: str | Path,
+    *,
+    origin: str | None = None,
+    overwrite: bool = False,
+    dpi: int = 130,
 ) -> None:
     """Draw the energy on the sphere, anglegram, elevation and levels as one PNG.
 
@@ -41,6 +46,8 @@ def plot_measurement(
     measurement : Measurement
     png : str or Path
         Where the picture goes; it appears whole or not at all.
+    origin : str, optional
+        Where the sound comes from, as the picture's description.
     overwrite : bool
     dpi : int
         Pixels per inch; the picture is 11 x 8.5 inches.
@@ -57,7 +64,8 @@ def plot_measurement(
     FigureCanvasAgg(figure)
     _draw(figure, measurement)
     with written_whole(Path(png), overwrite=overwrite) as temporary:
-        figure.savefig(temporary, format="png", dpi=dpi)
+        told = {} if origin is None else {"Description": origin}
+        figure.savefig(temporary, format="png", dpi=dpi, metadata=told)
 
 
 def _draw(figure: Figure, measurement: Measurement) -> None:

@@ -122,6 +122,12 @@ class Order:
             raise OptionError("there is no clip to show; give one")
         return self.source.clip
 
+    @property
+    def origin(self) -> str | None:
+        """Where the sound comes from, in a sentence; None where that is not to be told."""
+        provenance = self.source.provenance
+        return None if provenance is None else provenance.sentence()
+
     def fraction(self, stage: str) -> Callable[[float], None] | None:
         """Takes shares from 0 to 1 and reports them as seconds of sound; None for nobody."""
         report = self.report
@@ -278,7 +284,15 @@ def _binaural(order: Order, path: Path, final: Path) -> Made:
     source = order.source
     with FoaReader(source.field, source.convention) as reader:
         filters = default_filters(reader.rate)
-        render_reader(reader, path, filters, order.head, progress=order.report, cancel=order.cancel)
+        render_reader(
+            reader,
+            path,
+            filters,
+            order.head,
+            origin=order.origin,
+            progress=order.report,
+            cancel=order.cancel,
+        )
     return Made()
 
 
@@ -357,6 +371,7 @@ def _overlay(order: Order, path: Path, final: Path) -> Made:
         start=source.clip_start,
         yaw=math.radians(source.yaw),
         convention=source.convention,
+        tags=None if source.provenance is None else source.provenance.tags(),
         progress=order.report,
         cancel=order.cancel,
     )
@@ -368,7 +383,8 @@ def _plot(order: Order, path: Path, final: Path) -> Made:
     from omniaudio_studio.delivery.plots import plot_measurement
 
     source = order.source
-    plot_measurement(measure(source.field, source.convention, cancel=order.cancel), path)
+    measured = measure(source.field, source.convention, cancel=order.cancel)
+    plot_measurement(measured, path, origin=order.origin)
     return Made()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -170,6 +171,10 @@ class _Job:
         else:
             data = describe_delivery(request, result, hashing.result(), beside.entries)
         write_sidecar(path(files.sidecar), data)
+        if earlier is not None:
+            # When it was written is when the take was made.
+            status = files.sidecar.stat()
+            os.utime(path(files.sidecar), ns=(status.st_atime_ns, status.st_mtime_ns))
         return replace(result, seconds=time.monotonic() - begun)
 
     def _source(self, field: Path, clip: ClipInfo | None) -> DeliverySource:

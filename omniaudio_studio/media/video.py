@@ -69,6 +69,8 @@ class VideoWriter:
         Quality, 0 (lossless) to 51; 18 looks like the original.
     preset : str
         x264's trade of time for size.
+    tags : dict, optional
+        For the container, as its comment.
 
     Notes
     -----
@@ -95,6 +97,7 @@ class VideoWriter:
         audio_channels: int = 2,
         crf: int = 23,
         preset: str = "veryfast",
+        tags: dict[str, str] | None = None,
     ) -> None:
         import av
         import av.error
@@ -119,6 +122,7 @@ class VideoWriter:
         self._sound: AudioStream | None = None
         try:
             self._container = av.open(f"file:{self.path}", "w", format="mp4")
+            self._container.metadata.update(tags or {})
             self._picture = self._add_picture(crf, preset)
             if audio_rate is not None:
                 self._sound = self._add_sound(audio_rate)

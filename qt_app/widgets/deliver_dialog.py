@@ -52,6 +52,7 @@ class DeliverDialog(QDialog):
             grid.addWidget(box, number, 0)
             grid.addWidget(secondary(told), number, 1)
             self.boxes[name] = box
+        self.setMinimumWidth(560)
         self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
         self.go = QPushButton(icons.icon("export"), "Make files")
         self._buttons.addButton(self.go, QDialogButtonBox.ButtonRole.AcceptRole)

@@ -78,7 +78,7 @@ def told(wav: Path) -> list[tuple[str, str]]:
 
 
 def test_one_after_the_other_lies_beside_the_take(request_: DeliverRequest, take: Path) -> None:
-    before = take.read_bytes()
+    before, made = take.read_bytes(), take.with_suffix(".json").stat().st_mtime_ns
     result = run_deliver(request_)
     assert (result.wav, result.samples, result.rate) == (take, RATE, RATE)
     assert result.sha256 == file_sha256(take)
@@ -94,6 +94,7 @@ def test_one_after_the_other_lies_beside_the_take(request_: DeliverRequest, take
     assert {name: data[name] for name in TAKE} == TAKE
     assert reproduction(take.with_suffix(".json")).request.seed == 7
     assert take.read_bytes() == before
+    assert take.with_suffix(".json").stat().st_mtime_ns == made  # lists of takes go by it
 
 
 def test_what_is_there_is_refused(request_: DeliverRequest, take: Path) -> None:

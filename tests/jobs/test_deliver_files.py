@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 
-from omniaudio_studio.errors import OutputExistsError
+from omniaudio_studio.engine.cancel import CancelToken
+from omniaudio_studio.errors import Cancelled, OutputExistsError
 from omniaudio_studio.files import file_sha256
 from omniaudio_studio.foa.rotation import rotate_yaw
 from omniaudio_studio.jobs.deliver import run_deliver
@@ -97,18 +99,38 @@ def test_all_that_is_offered_is_made_in_one_go(everything: DeliverRequest, tmp_p
     assert sorted(path.name for path in stems.iterdir()) == ["1-bird.csv", "1-bird.wav"]
 
 
-def comment(path: Path) -> str | None:
-    with av.open(str(path)) as container:
-        return container.metadata.get("comment")
+def stated(path: Path) -> bool:
+    """Whether a file, or one in a folder, tells by what its sound was made."""
+    if path.is_dir():
+        return any(stated(part) for part in path.iterdir())
+    return b" by OmniAudio Studio" in path.read_bytes()
 
 
-def test_provenance_is_in_the_file_unless_it_is_not_wanted(
+def test_provenance_is_in_every_file_unless_it_is_not_wanted(
     everything: DeliverRequest, tmp_path: Path
 ) -> None:
-    wanted = replace(everything, deliverables=("wav", "mp4", "adm"))
-    result = run_deliver(wanted)
-    assert "OmniAudio Studio" in (comment(result.files["mp4"]) or "")
-    assert b"OmniAudio Studio" in result.files["adm"].read_bytes()
-    silent = run_deliver(replace(wanted, output=tmp_path / "b.wav", provenance=False))
-    assert "OmniAudio" not in (comment(silent.files["mp4"]) or "")
-    assert b"OmniAudio" not in silent.files["adm"].read_bytes()
+    result = run_deliver(everything)
+    assert [name for name, path in result.files.items() if not stated(path)] == []
+    assert stated(result.wav)
+    silent = run_deliver(replace(everything, output=tmp_path / "b.wav", provenance=False))
+    assert [name for name, path in silent.files.items() if stated(path)] == []
+    assert not stated(silent.wav)
+    for name in ("mp4", "overlay", "binaural"):
+        with av.open(str(result.files[name])) as container:
+            assert "OmniAudio Studio" in container.metadata["comment"], name
+
+
+@pytest.mark.parametrize("stage", ["mov", "stems"])
+def test_a_cancelled_one_leaves_nothing(
+    everything: DeliverRequest, tmp_path: Path, stage: str
+) -> None:
+    token = CancelToken()
+
+    def stop(report: Any) -> None:
+        if report.stage == stage:
+            token.cancel()
+
+    wanted = replace(everything, deliverables=("wav", "mov", "stems"))
+    with pytest.raises(Cancelled):
+        run_deliver(wanted, progress=stop, cancel=token)
+    assert list(tmp_path.iterdir()) == []
