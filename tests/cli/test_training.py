@@ -19,6 +19,7 @@ STARTER = Path(__file__).resolve().parents[2] / "models" / "starter"
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # exporting waits for whatever else runs
 def test_from_clips_to_a_bundle(tmp_path: Path) -> None:
     make_scenes(tmp_path / "clips", 2, 2.0, 3, (1, 1), width=160, fps=8.0)
     (tmp_path / "clips" / "other.mp4").write_bytes(b"no video")
@@ -36,12 +37,15 @@ def test_from_clips_to_a_bundle(tmp_path: Path) -> None:
     data = ["--data", "two scenes"]
     ran = omniaudio("export", run_folder, out, "--onto", STARTER, *data, "--json")
     assert ran.code == 0, ran.err
-    assert len(json.loads(ran.out)["checks"]) == 3
+    checks = json.loads(ran.out)["checks"]
+    assert [check["output"] for check in checks] == ["shares", "directions", "confidence"]
     before, after = load_manifest(STARTER), load_bundle(out, verify=True).manifest
     others = set(before.files) - {"spatializer.onnx"}
     assert all(after.files[name] == before.files[name] for name in others)
     assert after.spatializer is not None and after.spatializer.length == 16
-    assert after.provenance.data[-1] == "two scenes"
+    assert after.provenance.data == (*before.provenance.data, "two scenes")
+    assert (after.name, after.licence) == (before.name, before.licence)
+    assert (out / "README.md").read_text() == (STARTER / "README.md").read_text()
     added = after.provenance.command.removeprefix(before.provenance.command)
     assert added.startswith("; omniaudio export ")
 

@@ -270,6 +270,7 @@ def test_a_tagger_stands_alone(tmp_path: Path) -> None:
 # The paper's networks
 
 
+@pytest.mark.timeout(900)  # exporting waits for whatever else runs
 def test_the_papers_stages_run_from_sounds_and_encoded_clips(tmp_path: Path) -> None:
     """Both phases of the VAE from a folder of sounds; then both of pre-training and the rest."""
     rng = np.random.default_rng(0)
