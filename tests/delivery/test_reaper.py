@@ -24,6 +24,7 @@ from omniaudio_studio.media.audio import read_foa
 from omniaudio_studio.media.probe import ClipInfo, probe
 from omniaudio_studio.media.wav import write_wav
 from tests.media.clips import make_clip
+from tests.support.material import material
 
 rpp = pytest.importorskip("rpp")
 
@@ -230,3 +231,15 @@ def test_progress_ends_at_one(source: DeliverySource, clip: ClipInfo, tmp_path: 
     turned = replace(source, clip=clip, yaw=10.0)
     write_reaper(turned, tmp_path / "a.reaper", progress=told.append)
     assert told == sorted(told) and told[-1] == 1.0
+
+
+def test_a_real_recording(tmp_path: Path) -> None:
+    """First-order field recordings in the order W X Y Z: something happens in them."""
+    field = material("ambisonics/real_foa_wxyz_1.ogg")
+    real = DeliverySource(field, convention="wxyz")
+    result = write_reaper(real, tmp_path / "walk.reaper")
+    assert result.sound is not None and len(result.events) >= 3
+    read, rate = read_foa(result.sound)
+    expected, own = read_foa(field, "wxyz")
+    assert rate == own
+    np.testing.assert_array_equal(read, expected)

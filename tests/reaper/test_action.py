@@ -26,7 +26,7 @@ from omniaudio_studio.reaper.host import Reaper
 from tests.reaper.recorder import Item, Recorder, Track
 
 PATIENCE = 60.0  # seconds, for a loaded machine
-SCRIPT = Path(action.__file__).with_name("generate_spatial_audio.py")
+SCRIPT = Path(action.__file__).with_name("omniaudio_generate_spatial_audio_for_selected_item.py")
 TICK = 0.03
 
 
