@@ -5,12 +5,13 @@ A take's sidecar knows it; what leaves the machine carries a sentence of it insi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from omniaudio_studio.errors import OptionError
+from omniaudio_studio.errors import MediaError, OptionError
 
 PROGRAM = "OmniAudio Studio"
 KINDS = ("generated", "placed", "mixed")
@@ -20,6 +21,16 @@ SIDECARS = {
     "omniaudio-delivery": "mixed",
 }
 """What each kind of sidecar tells of."""
+
+_MADE = {
+    "Sound generated": "generated",
+    "Recorded sound placed on the sphere": "placed",
+    "Sound field mixed": "mixed",
+}
+_SENTENCE = re.compile(
+    rf"({'|'.join(_MADE)}) by ({PROGRAM}(?: [^\s;,]+)?)(?: with the model (.+?))?"
+    r"(?: \(((?:seed|guidance) [^()]*)\))?(, mixed with other sound)?(; no commercial use)?$"
+)
 
 # A delivery's field may be a delivery's output itself; more than this is a circle.
 _DEEPEST = 8
@@ -61,14 +72,10 @@ class Provenance:
 
     def sentence(self) -> str:
         """One line for comment fields."""
-        if self.kind == "placed":
-            made = "Recorded sound placed on the sphere"
-        elif self.kind == "mixed" and self.bundle is None:
-            made = "Sound field mixed"
-        else:
-            made = "Sound generated"
+        words = {kind: word for word, kind in _MADE.items()}
+        # What a model made and other sound came to says both.
+        made = words["generated" if self.kind == "mixed" and self.bundle else self.kind]
         with_model = f" with the model {self._model()}" if self.bundle is not None else ""
-        # A placed recording or a mix is not all the model's work.
         mixed = ", mixed with other sound" if self.kind == "mixed" and self.bundle else ""
         values = [
             f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
@@ -78,6 +85,33 @@ class Provenance:
         how = f" ({', '.join(values)})" if values else ""
         use = "; no commercial use" if self.commercial is False else ""
         return f"{made} by {self.software}{with_model}{how}{mixed}{use}"
+
+    @classmethod
+    def from_sentence(cls, text: str) -> Provenance | None:
+        """Read `sentence`, at the end of a comment; None where there is none.
+
+        The licence's name is not in it.
+        """
+        found = _SENTENCE.search(text.strip())
+        if found is None:
+            return None
+        made, software, model, values, mixed, forbidden = found.groups()
+        name, _, version = (model or "").rpartition(" ")
+        if not (name and version[:1].isdigit()):
+            name, version = model or "", ""
+        given = dict(value.split(" ", 1) for value in (values or "").split(", ") if " " in value)
+        try:
+            return cls(
+                software=software,
+                kind="mixed" if mixed else _MADE[made],
+                bundle=name or None,
+                bundle_version=version or None,
+                seed=int(given["seed"]) if "seed" in given else None,
+                cfg=float(given["guidance"]) if "guidance" in given else None,
+                commercial=False if forbidden else True if name else None,
+            )
+        except ValueError:
+            return None
 
     def _model(self) -> str:
         return " ".join(part for part in (self.bundle, self.bundle_version) if part)
@@ -145,9 +179,11 @@ def provenance_of(sidecar: Mapping[str, Any]) -> Provenance:
 
 
 def read_provenance(wav: Path) -> Provenance | None:
-    """What the sidecar ``<stem>.json`` beside a file tells; None where there is none of ours.
+    """What the sidecar ``<stem>.json`` beside a file tells, else the file itself; None where
+    neither does.
 
-    A delivery is followed to the sidecar of its field, whose model it names.
+    A delivery is followed to the sidecar of its field, whose model it names. A file that has lost
+    its sidecar still carries the sentence, in ``bext`` or in its container's comment.
     """
     return _read(wav, _DEEPEST)
 
@@ -159,7 +195,8 @@ def _read(wav: Path, deepest: int) -> Provenance | None:
         data = json.loads(wav.with_suffix(".json").read_text(encoding="utf-8"))
         found = provenance_of(data)
     except (OSError, ValueError, AttributeError, RecursionError):
-        return None  # any other program may have put a file of this name there
+        # There is none, or any other program has put a file of this name there.
+        return _stated(wav)
     if data["kind"] != "omniaudio-delivery" or not deepest:
         return found
     request = _part(data, "request")
@@ -171,6 +208,22 @@ def _read(wav: Path, deepest: int) -> Provenance | None:
     if not request.get("sources"):
         return source  # a part of a field, or all of it: what it was, and None for a recording
     return found if source is None else replace(source, software=found.software, kind="mixed")
+
+
+def _stated(path: Path) -> Provenance | None:
+    """What a file says of itself."""
+    from omniaudio_studio.media.bext import read_bext
+    from omniaudio_studio.media.container import open_input
+
+    try:
+        bext = read_bext(path)
+        if bext is not None:
+            return Provenance.from_sentence(bext.description)
+        with open_input(path) as container:
+            tags = {name.lower(): value for name, value in container.metadata.items()}
+    except (OSError, MediaError):
+        return None
+    return Provenance.from_sentence(tags.get("comment", ""))
 
 
 def _part(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
