@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from omniaudio_studio.errors import MediaError
@@ -49,7 +48,7 @@ class CopiedStreams:
     Attributes
     ----------
     hidden : int
-        Packets before the first shown picture, which only serve to decode it.
+        Pictures before the first shown one, which only serve to decode it.
 
     Raises
     ------
@@ -66,7 +65,7 @@ class CopiedStreams:
         # AVI and the like give no times of presentation: let libav work them out.
         reading: Any = container
         reading.flags |= Flags.gen_pts.value
-        self._path, self._container, self._start = info.path, container, info.start_time
+        self._path, self._container = info.path, container
         moving = video_streams(container)
         default = [stream for stream in moving if stream.disposition & Disposition.default]
         if not moving:
@@ -81,11 +80,19 @@ class CopiedStreams:
         if own_sound and self.sound is None:
             raise MediaError(f"{info.path} has no sound of its own that could be kept")
         self._streams: list[Any] = [*self.pictures, *([self.sound] if own_sound else [])]
+        # Fractions are slow where every packet asks for one.
+        self._clocks = {stream.index: float(stream.time_base) for stream in self._streams}
+        self._starts = {
+            stream.index: round(info.start_time / stream.time_base) for stream in self._streams
+        }
         self._last: dict[int, int] = {}
         self._made: dict[int, Any] = {}
         self._source = self._timed()
         self._waiting = self._up_to_the_first_picture()
-        self.hidden = sum((packet.pts or 0) < 0 for packet in self._waiting)
+        self.hidden = sum(
+            packet.stream_index == self.main.index and (packet.pts or 0) < 0
+            for packet in self._waiting
+        )
 
     @property
     def codecs(self) -> list[str]:
@@ -122,16 +129,16 @@ class CopiedStreams:
         self._made[stream.index] = made
         return made
 
-    def __iter__(self) -> Iterator[tuple[Packet, Fraction]]:
+    def __iter__(self) -> Iterator[tuple[Packet, float]]:
         """Packets, each bound to its stream of the output, with when it is decoded in seconds."""
         for packet in self._waiting:
             yield self._bound(packet)
         for packet in self._source:
             yield self._bound(packet)
 
-    def _bound(self, packet: Packet) -> tuple[Packet, Fraction]:
+    def _bound(self, packet: Packet) -> tuple[Packet, float]:
         assert packet.dts is not None
-        when = packet.dts * packet.time_base
+        when = packet.dts * self._clocks[packet.stream_index]
         packet.stream = self._made[packet.stream_index]
         return packet, when
 
@@ -183,7 +190,8 @@ class CopiedStreams:
             if packet.stream_index != self.main.index:
                 # An encoder's delay is hidden too, before the start; what follows the end is not
                 # wanted.
-                late = packet.pts is not None and packet.pts * packet.time_base >= self._start
+                start = self._starts[packet.stream_index]
+                late = packet.pts is not None and packet.pts >= start
                 if not (packet.is_discard and late):
                     yield packet
                 continue
@@ -213,7 +221,7 @@ class CopiedStreams:
 
     def _place(self, packet: Packet) -> None:
         """Give a packet times of presentation and decoding, in its stream's clock."""
-        start = round(self._start / packet.time_base)
+        start = self._starts[packet.stream_index]
         if packet.pts is None and packet.dts is None:
             raise MediaError(
                 f"{self._path}: its {packet.stream.type} has packets without times; "
@@ -228,7 +236,7 @@ class CopiedStreams:
             # Rounded times may coincide; a packet that should have come long before cannot be kept.
             dts = last + 1
         if dts > pts:
-            at = float((pts + start) * packet.time_base)
+            at = (pts + start) * self._clocks[packet.stream_index]
             raise MediaError(
                 f"{self._path}: the times of its {packet.stream.type} jump back at {at:.3f} s; "
                 "export or convert it again"

@@ -14,7 +14,6 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -137,7 +136,7 @@ def _write(
 ) -> None:
     """All packets, sound and pictures side by side; what runs ahead waits in memory."""
 
-    def write_sound(until: Fraction | float) -> None:
+    def write_sound(until: float) -> None:
         while track.samples < until * track.rate:
             if cancel is not None:
                 cancel.check()
@@ -152,11 +151,11 @@ def _write(
     for packet, when in copied:
         if cancel is not None:
             cancel.check()
-        write_sound(when + Fraction(_AHEAD))
+        write_sound(when + _AHEAD)
         with _refusals(target):
             output.mux(packet)
         if progress is not None and duration and when > shown + 0.1:
-            shown = float(when)
+            shown = when
             progress(min(shown / duration, 1.0))
     write_sound(math.inf)
     with _refusals(target):
@@ -177,7 +176,9 @@ def _options(
         most = copied.count * 5 // 4 + math.ceil(100 * info.duration)
         options["moov_size"] = str(most * _PER_PACKET + _PER_INDEX)
     flags = ["use_metadata_tags"]
-    if container == "mov" and form.lossless and not copied.hidden:
+    # The clip's own sound may begin with its encoder's delay.
+    hides = copied.hidden or copied.sound is not None or not form.lossless
+    if container == "mov" and not hides:
         # Nothing is to be hidden: times of presentation alone place the pictures, and YouTube's
         # advice against edit lists is met.
         flags.append("negative_cts_offsets")
