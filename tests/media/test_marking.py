@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import struct
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import av
 import numpy as np
@@ -22,19 +24,24 @@ SHOWN = [Fraction(k, 30) for k in range(30)]
 PLAIN = (0.0, 0.0, 0.0, 0.0)
 
 
-def clip(path: Path, movflags: str = "", channels: int = 4, **more: object) -> Path:
-    sound = 0.1 * np.random.default_rng(0).standard_normal((channels, 48000))
-    options = {"movflags": movflags} if movflags else {}
-    codec = "pcm_s24le" if path.suffix == ".mov" else "aac"
-    return make_clip(
-        path,
-        SHOWN,
-        size=(64, 48),
-        options=options,
-        sound=sound,
-        sound_codec=codec,
-        **more,  # type: ignore[arg-type]
-    )
+def clip(path: Path, movflags: str = "") -> Path:
+    path.write_bytes(made(path.suffix, movflags))
+    return path
+
+
+@cache
+def made(suffix: str, movflags: str) -> bytes:
+    """A clip of one second with four channels of noise."""
+    with TemporaryDirectory() as folder:
+        path = make_clip(
+            Path(folder) / f"a{suffix}",
+            SHOWN,
+            size=(64, 48),
+            options={"movflags": movflags} if movflags else {},
+            sound=0.1 * np.random.default_rng(0).standard_normal((4, 48000)),
+            sound_codec="pcm_s24le" if suffix == ".mov" else "aac",
+        )
+        return path.read_bytes()
 
 
 def contents(path: Path) -> list[tuple[str, int | None, bytes]]:
@@ -130,8 +137,7 @@ def test_in_place_nothing_but_the_index_changes(tmp_path: Path, suffix: str) -> 
 def test_in_place_with_room_behind_the_index(tmp_path: Path) -> None:
     """Reserved space lets the index stand in front and grow all the same."""
     path = clip(tmp_path / "a.mp4")
-    roomy = clip(tmp_path / "b.mp4", "", metadata=None)
-    roomy.unlink()
+    roomy = tmp_path / "b.mp4"
     with av.open(str(path)) as reader, av.open(str(roomy), "w", options={"moov_size": "9000"}) as w:
         streams = {s.index: w.add_stream_from_template(s) for s in reader.streams}
         for packet in reader.demux():
