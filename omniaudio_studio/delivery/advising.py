@@ -93,12 +93,12 @@ def _of_convention(track: SoundClaim, guess: Guess, found: str) -> Iterator[str]
     elif guess.sure:
         said = f"the file states {_NAMES[read_as]} ({track.ambisonic})" if track.ambisonic else ""
         yield f"{said or 'nothing says which convention this is'}, but {looks}: " + (
-            f"listen, and read it with --convention {found}"
+            f"listen to it with omniaudio binaural --convention {found}"
         )
     elif track.convention is None:
         yield (
-            f"nothing says which convention this is; {looks}: listen, and if left, right and front "
-            f"are wrong, read it with --convention {found}"
+            f"nothing says which convention this is; {looks}: if left, right and front sound wrong, "
+            f"listen with omniaudio binaural --convention {found}"
         )
 
 

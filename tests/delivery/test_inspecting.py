@@ -71,7 +71,7 @@ def test_levels_are_those_of_the_signal(tmp_path: Path) -> None:
 def test_fuma_without_a_word(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     write_wav(path, from_ambix(field(1), "fuma"), RATE)
-    assert "read it with --convention fuma" in advice(path)
+    assert "omniaudio binaural --convention fuma" in advice(path)
     # The same in a video whose SA3D says otherwise.
     path = video(tmp_path / "a.mov", from_ambix(field(1), "fuma"))
     mark_in_place(path, spherical_boxes(), ambisonics_box())
