@@ -254,8 +254,10 @@ def _show(result: DeliverResult, *, as_json: bool) -> None:
     if as_json:
         print_json(result.as_dict())
         return
-    if result.peak is not None:  # else the field stays where it is
+    if result.peak is not None:
         print(f"{result.wav}  {seconds_text(result.duration)}, {result.rate} Hz, AmbiX (W Y Z X)")
-    print(f"{result.sidecar}  how to make it again")
+        print(f"{result.sidecar}  how to make it again")
+    else:  # the field stays where it is
+        print(f"{result.sidecar}  lists what is beside the sound field")
     print_files(result.files)
     print(f"in {seconds_text(result.seconds)}")

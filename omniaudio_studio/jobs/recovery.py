@@ -195,6 +195,7 @@ def _take(files: TakeFiles, sidecar: dict[str, Any]) -> dict[str, Any]:
         "seed": sidecar["request"]["seed"],
         "samples": sidecar["output"]["samples"],
         "sha256": sidecar["output"]["sha256"],
+        "sound_sha256": sidecar["output"].get("sound_sha256", ""),
         "gain_db": sidecar["output"]["gain_db"],
     }
 
@@ -207,6 +208,7 @@ def _placed(files: TakeFiles, sidecar: dict[str, Any]) -> dict[str, Any]:
         "samples": output["samples"],
         "rate": output["rate"],
         "sha256": output["sha256"],
+        "sound_sha256": output.get("sound_sha256", ""),
         "method": sidecar["request"]["method"],
         "sources": sidecar["sources"],
         "confidence": sidecar["confidence"],
@@ -226,6 +228,7 @@ def _delivered(files: TakeFiles, sidecar: dict[str, Any]) -> dict[str, Any]:
         "samples": output["samples"],
         "rate": output["rate"],
         "sha256": output["sha256"],
+        "sound_sha256": output.get("sound_sha256", ""),
         "peak": output.get("peak"),
         "gain_db": output.get("gain_db", 0.0),
         "duration": output["samples"] / output["rate"],

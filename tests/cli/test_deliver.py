@@ -13,6 +13,7 @@ import pytest
 import soundfile
 
 from omniaudio_studio.foa.binaural import render_binaural
+from omniaudio_studio.jobs.deliverables import DELIVERABLES
 from omniaudio_studio.media.wav import write_wav
 from tests.support.command_line import COMMAND, Ran, environment, names, omniaudio
 
@@ -150,3 +151,33 @@ def test_ctrl_c_leaves_nothing(folder: Path) -> None:
         process.kill()
         process.wait()
     assert names(folder) == before
+
+
+def test_more_is_made_beside_a_field(folder: Path, small_clip: Path) -> None:
+    before = names(folder)
+    ran = omniaudio("deliver", "field.wav", "--as", "adm", "--as", "fuma", cwd=folder)
+    assert ran.code == 0, ran.err
+    assert names(folder) - before == {"field.json", "field.fuma.wav", "field.adm.wav"}
+    assert "field.adm.wav  ADM (BW64)" in ran.out
+    assert "field.wav  " not in ran.out  # it stays as it is
+    again = omniaudio("deliver", "field.wav", "--as", "adm", cwd=folder)
+    assert "field.adm.wav already exists" in refused(again)
+    assert "give it: --clip CLIP" in refused(
+        omniaudio("deliver", "field.wav", "--as", "mov", cwd=folder)
+    )
+    ran = omniaudio("deliver", "field.wav", "--as", "mov", "--clip", small_clip, cwd=folder)
+    assert ran.code == 0, ran.err
+    assert (folder / "field.360.mov").is_file()
+    data = json.loads((folder / "field.json").read_text())
+    assert [entry["deliverable"] for entry in data["files"]] == ["fuma", "adm", "mov"]
+    assert "--clip-start is for a clip" in refused(
+        omniaudio("deliver", "field.wav", "--as", "adm", "--clip-start", "1", cwd=folder)
+    )
+
+
+def test_what_can_be_made_is_listed() -> None:
+    ran = omniaudio("deliver", "--list")
+    assert ran.code == 0
+    assert [line.split()[0] for line in ran.out.splitlines()] == list(DELIVERABLES)
+    ran = omniaudio("deliver", "--list", "--json")
+    assert [row["name"] for row in json.loads(ran.out)] == list(DELIVERABLES)

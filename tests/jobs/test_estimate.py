@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from omniaudio_studio.jobs.deliver_request import DeliverRequest
+from omniaudio_studio.jobs.deliverables import DELIVERABLES
 from omniaudio_studio.jobs.estimate import Expected, History, JobClock, kind_of
 from omniaudio_studio.jobs.queue import Speed
 from omniaudio_studio.jobs.request import GenerateRequest
@@ -162,3 +164,36 @@ def test_what_was_seen_is_not_the_end_of_a_placing() -> None:
     assert measured is not None
     assert measured.sound == pytest.approx(1.0)
     assert measured.loading is None
+
+
+def test_deliverables_have_shares_by_their_work() -> None:
+    request = DeliverRequest(
+        Path("take.wav"),
+        Path("take.wav"),
+        clip=Path("clip.mp4"),
+        deliverables=("mp4", "overlay", "plot"),
+    )
+    kind = kind_of(request)
+    speeds = [Speed(kind, "", None, sound=0.0, overlay=1.0, finishing=0.1)]
+    expected = History(speeds).expected(request, 10.0)
+    work = {name: DELIVERABLES[name].work for name in request.deliverables}
+    assert expected.files == pytest.approx(10.0 * sum(work.values()))
+    assert (expected.loading, expected.sound) == (0.0, 0.0)  # nothing is made but files
+    one = JobClock(request, expected, warm=True, now=0.0)
+    one.heard("mp4", 5.0, 10.0, 0.3, 0.4)
+    half = one.progress(0.4)
+    assert half.stage == "mp4"
+    assert half.fraction * expected.whole == pytest.approx(10.0 * work["mp4"] / 2)
+    one.heard("mp4", 10.0, 10.0, 0.0, 0.7)
+    one.heard("overlay", 5.0, 10.0, 5.0, 5.7)
+    made = 10.0 * (work["mp4"] + work["overlay"] / 2)
+    assert one.progress(5.7).fraction * expected.whole == pytest.approx(made)
+    # The plot, which tells nothing, is still to come.
+    assert one.progress(5.7).eta == pytest.approx(5.0 + 10.0 * work["plot"] + 1.0)
+    one.heard("overlay", 10.0, 10.0, 0.0, 10.7)
+    measured = one.measured(12.0)
+    assert measured is not None
+    assert (measured.kind, measured.sound, measured.loading) == (kind, 0.0, None)
+    assert measured.overlay == pytest.approx((10.7 - 0.4) / (10.0 * sum(work.values())))
+    # What a delivery took says nothing about generating.
+    assert not History([measured]).expected(PLAIN, 10.0).measured
