@@ -51,15 +51,13 @@ def drop(window: MainWindow, *paths: Path) -> None:
 
 
 def ready(window: MainWindow, qtbot: QtBot, count: int = 1) -> None:
-    """Until so many clips were looked at, and the bundles, and the button knows: it is told once
-    for many changes, a moment later."""
+    """Until so many clips were looked at, and the bundles."""
     library = window.session.library
     qtbot.waitUntil(
         lambda: (
             len(library.clips) == count
             and all(clip.ready for clip in library.clips)
             and window.session.catalogue.is_known
-            and window.generate_bar.button.isEnabled()
         ),
         timeout=WAIT_MS,
     )
@@ -95,6 +93,8 @@ def test_from_a_dropped_clip_to_a_take_that_can_be_heard(
     qtbot.waitUntil(lambda: session.library.clips[0].settings.seed == 1234)
     assert session.library.clips[0].settings.seed_locked
 
+    # It is told once for many changes, a moment later.
+    qtbot.waitUntil(window.generate_bar.button.isEnabled, timeout=WAIT_MS)
     with job_done(window, qtbot):
         press(window.generate_bar.button)
     wav = clip.with_name("walk-take1.wav")
