@@ -102,7 +102,9 @@ class CopiedStreams:
 
     @property
     def count(self) -> int | None:
-        """Packets in all, None where the container does not say."""
+        """Packets in all, None where the container does not say: MP4 and MOV alone count them."""
+        if "mp4" not in self._container.format.name:
+            return None
         counts = [stream.frames for stream in self._streams]
         return sum(counts) if all(counts) else None
 
@@ -126,6 +128,9 @@ class CopiedStreams:
             if stream.sample_aspect_ratio:
                 made.sample_aspect_ratio = stream.sample_aspect_ratio
             made.disposition = stream.disposition
+            hevc = stream.codec_context.codec.canonical_name == "hevc"
+            if hevc and output.format.name in ("mov", "mp4"):
+                made.codec_tag = "hvc1"  # libav's own choice, hev1, is not played by Apple's
         self._made[stream.index] = made
         return made
 

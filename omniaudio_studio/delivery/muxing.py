@@ -37,8 +37,9 @@ FORMATS = {".mov": "mov", ".mp4": "mp4", ".mkv": "matroska", ".webm": "webm"}
 
 # libav lists them for MOV and then refuses: their sample entries are MP4's.
 _MP4_ALONE = {"vp8", "vp9", "av1"}
-# What an index takes at most, bytes: sizes, times, place and kind of one packet; and all else.
-_PER_PACKET, _PER_INDEX = 45, 1 << 16
+# What an index takes at most, bytes: sizes, times, place and kind of one packet; what stands around
+# a tag; and all else.
+_PER_PACKET, _PER_TAG, _PER_INDEX = 45, 64, 1 << 16
 # Sound is written this far ahead of the pictures, seconds.
 _AHEAD = 0.25
 
@@ -109,12 +110,13 @@ def mux(
     with open_input(info.path) as source:
         copied = CopiedStreams(source, info, own_sound=own_sound)
         _check_holds(info.path, target.suffix.lower(), copied.codecs)
-        options = _options(container, copied, info, form)
+        all_tags = _joined_tags(source.metadata, tags or {})
+        options = _options(container, copied, info, form, all_tags)
         with _opened(target, container, options) as output:
             copied.add_pictures_to(output)
             track = SoundTrack(output, form, rate)
             copied.add_sound_to(output)
-            output.metadata.update(_joined_tags(source.metadata, tags or {}))
+            output.metadata.update(all_tags)
             _copy_chapters(source, output, info)
             with _refusals(target):
                 output.start_encoding()
@@ -165,7 +167,11 @@ def _write(
 
 
 def _options(
-    container: str, copied: CopiedStreams, info: ClipInfo, form: SoundFormat
+    container: str,
+    copied: CopiedStreams,
+    info: ClipInfo,
+    form: SoundFormat,
+    tags: dict[str, str],
 ) -> dict[str, str]:
     if container not in ("mov", "mp4"):
         return {}
@@ -174,7 +180,8 @@ def _options(
     if copied.count is not None:
         # The most packets a second that any of the sounds has is AAC's, of 1024 samples at 96 kHz.
         most = copied.count * 5 // 4 + math.ceil(100 * info.duration)
-        options["moov_size"] = str(most * _PER_PACKET + _PER_INDEX)
+        words = sum(len(f"{name}{value}".encode()) + _PER_TAG for name, value in tags.items())
+        options["moov_size"] = str(most * _PER_PACKET + words + _PER_INDEX)
     flags = ["use_metadata_tags"]
     # The clip's own sound may begin with its encoder's delay.
     hides = copied.hidden or copied.sound is not None or not form.lossless

@@ -278,6 +278,34 @@ def test_rotation_chapters_and_tags_are_kept(clip: Path, field: np.ndarray, tmp_
         assert language in ("fra", "fre")
 
 
+def test_hevc_is_named_as_apples_players_want_it(field: np.ndarray, tmp_path: Path) -> None:
+    clip = clip_of(
+        tmp_path / "hevc.mp4", 0.5, codec="libx265", encoder={"x265-params": "log-level=0"}
+    )
+    for write, name in ((write_mov, "a.mov"), (write_mp4, "a.mp4")):
+        write(source_of(clip, field, tmp_path), tmp_path / name)
+        with av.open(str(tmp_path / name)) as found:
+            assert found.streams.video[0].codec_context.codec_tag == "hvc1"
+        shows_the_same(tmp_path / name, clip)
+
+
+def test_long_tags_leave_room_for_the_index(clip: Path, field: np.ndarray, tmp_path: Path) -> None:
+    told = tmp_path / "told.mp4"
+    with (
+        av.open(str(clip)) as source,
+        av.open(str(told), "w", options={"movflags": "use_metadata_tags"}) as target,
+    ):
+        stream = target.add_stream_from_template(source.streams.video[0], opaque=True)
+        target.metadata["xmp"] = "x" * 300_000
+        for packet in source.demux(source.streams.video[0]):
+            if packet.size:
+                packet.stream = stream
+                target.mux(packet)
+    write_mov(source_of(told, field, tmp_path), tmp_path / "a.mov")
+    with av.open(str(tmp_path / "a.mov")) as found:
+        assert found.metadata["xmp"] == "x" * 300_000
+
+
 def test_provenance_is_left_out_on_request(clip: Path, field: np.ndarray, tmp_path: Path) -> None:
     for write, name in ALL:
         write(source_of(clip, field, tmp_path, provenance=None), tmp_path / name)
