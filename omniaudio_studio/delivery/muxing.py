@@ -37,6 +37,8 @@ FORMATS = {".mov": "mov", ".mp4": "mp4", ".mkv": "matroska", ".webm": "webm"}
 
 # libav lists them for MOV and then refuses: their sample entries are MP4's.
 _MP4_ALONE = {"vp8", "vp9", "av1"}
+# How tags of a sound that was delivered before begin (`provenance.Provenance.tags`).
+_OF_OUR_SOUND = "omniaudio_"
 # What an index takes at most, bytes: sizes, times, place and kind of one packet; what stands around
 # a tag; and all else.
 _PER_PACKET, _PER_TAG, _PER_INDEX = 45, 64, 1 << 16
@@ -245,12 +247,19 @@ def _supported(suffix: str) -> set[str]:
 
 
 def _joined_tags(of_clip: dict[str, str], new: dict[str, str]) -> dict[str, str]:
+    """The clip's tags with new ones over them; what they told of a sound of ours goes with it."""
     kept = of_the_content(of_clip)
     comment = next((kept[name] for name in kept if name.lower() == "comment"), "")
-    tags = {name: value for name, value in kept.items() if name.lower() not in new} | new
-    if comment and "comment" in new and new["comment"] not in comment:
-        tags["comment"] = f"{new['comment']}. {comment}"
-    return tags
+    if any(name.lower().startswith(_OF_OUR_SOUND) for name in kept):
+        comment = comment.partition(". ")[2]
+        kept = {
+            name: value
+            for name, value in kept.items()
+            if not name.lower().startswith((_OF_OUR_SOUND, "encoded_by"))
+        }
+    tags = {name: kept[name] for name in kept if name.lower() not in (*new, "comment")} | new
+    said = [text for text in (new.get("comment"), comment) if text]
+    return tags | ({"comment": ". ".join(said)} if said else {})
 
 
 def _copy_chapters(source: InputContainer, output: OutputContainer, info: ClipInfo) -> None:

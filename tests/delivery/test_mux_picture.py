@@ -13,6 +13,7 @@ import pytest
 from omniaudio_studio.delivery.mkv import write_mkv
 from omniaudio_studio.delivery.mov import write_mov
 from omniaudio_studio.delivery.mp4 import write_mp4
+from omniaudio_studio.delivery.provenance import Provenance
 from omniaudio_studio.delivery.source import DeliverySource
 from omniaudio_studio.delivery.webm import write_webm
 from omniaudio_studio.errors import MediaError
@@ -276,6 +277,24 @@ def test_rotation_chapters_and_tags_are_kept(clip: Path, field: np.ndarray, tmp_
         if not name.endswith("mkv"):
             assert abs(rotation) == 180
         assert language in ("fra", "fre")
+
+
+def test_what_was_told_of_an_earlier_sound_goes_with_it(
+    clip: Path, field: np.ndarray, tmp_path: Path
+) -> None:
+    first = tmp_path / "first.mp4"
+    write_mp4(source_of(clip, field, tmp_path), first)
+    placed = Provenance("OmniAudio Studio 1.3", "placed")
+    for write, name in ALL:
+        write(source_of(first, field, tmp_path, provenance=placed), tmp_path / name)
+        write(source_of(first, field, tmp_path, provenance=None), tmp_path / f"none-{name}")
+        with av.open(str(tmp_path / name)) as found:
+            tags = {key.lower(): value for key, value in found.metadata.items()}
+        assert tags["comment"] == placed.sentence()
+        assert tags["omniaudio_kind"] == "placed"
+        assert "omniaudio_seed" not in tags and "omniaudio_model" not in tags
+        with av.open(str(tmp_path / f"none-{name}")) as found:
+            assert "omniaudio" not in str(found.metadata).lower()
 
 
 def test_hevc_is_named_as_apples_players_want_it(field: np.ndarray, tmp_path: Path) -> None:
