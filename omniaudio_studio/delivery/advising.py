@@ -97,7 +97,7 @@ def _of_convention(track: SoundClaim, guess: Guess, found: str) -> Iterator[str]
         )
     elif track.convention is None:
         yield (
-            f"nothing says which convention this is; {looks}: if left, right and front sound wrong, "
+            f"nothing says which convention this is; {looks}: if left, right, front sound wrong, "
             f"listen with omniaudio binaural --convention {found}"
         )
 

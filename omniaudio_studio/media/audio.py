@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 # A track may run this far off its timestamps (rounded to a millisecond in Matroska) before
 # silence is put in or sound is cut out.
 _DRIFT = 0.01
+# Where Vorbis changes between short and long blocks inside a page of Ogg, libav's times are off by
+# 448 samples and right again two packets later.
+_VORBIS_DRIFT = 0.025
 # The resampler starts this many seconds early, so that a range sounds as it does in the whole
 # clip. A whole second is a whole number of samples at every rate.
 _PREROLL = 1
@@ -165,7 +168,8 @@ def _aligned(
     """
     rate, channels = stream.rate, stream.channels
     wanted = math.inf if duration is None else math.ceil(duration * rate)
-    tolerance = round(_DRIFT * rate)
+    vorbis = stream.codec_context.name == "vorbis"
+    tolerance = round((_VORBIS_DRIFT if vorbis else _DRIFT) * rate)
     given = 0  # samples given out; the next one stands at (zero + start) + given / rate
     anchored = False
     for frame in _decoded_from(file, container, stream, zero + start):
