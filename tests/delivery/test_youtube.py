@@ -17,8 +17,10 @@ from omniaudio_studio.errors import MediaError, OptionError
 from omniaudio_studio.foa.convention import Foa
 from omniaudio_studio.media.ambisonics import read_ambisonics
 from omniaudio_studio.media.audio import read_audio, read_foa
+from omniaudio_studio.media.probe import probe
 from omniaudio_studio.media.wav import write_wav
-from tests.delivery.muxed import RATE, clip_of, from_all_sides, pink, source_of
+from tests.delivery.muxed import RATE, clip_of, from_all_sides, packets_of, pink, source_of
+from tests.support.material import material
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +58,19 @@ def test_h264_goes_into_the_master(h264: DeliverySource, field: Foa, tmp_path: P
     result = write_youtube(h264, tmp_path / "a.mov")
     assert result.video.sound == "PCM, 24 bits"
     assert [finding for finding in result.findings if not finding.met] == []
+    found, _ = read_foa(tmp_path / "a.mov")
+    np.testing.assert_array_equal(found, (as_24_bits(field) / 2.0**23).astype(np.float32))
+
+
+def test_a_real_clip_with_a_recorded_field(tmp_path: Path) -> None:
+    """A camera's clip with a microphone's field; its own sound, mono AAC, makes room."""
+    clip = probe(material("clips/ricoh_360_mono_40s.mp4"))
+    recording = material("ambisonics/real_foa_wxyz_1.ogg")
+    source = DeliverySource(recording, clip, convention="fuma")
+    result = write_youtube(source, tmp_path / "a.mov")
+    assert [finding for finding in result.findings if not finding.met] == []
+    assert packets_of(tmp_path / "a.mov") == packets_of(clip.path)
+    field = np.concatenate(list(source.blocks_in_clip(RATE, clip.samples(RATE))), axis=1)
     found, _ = read_foa(tmp_path / "a.mov")
     np.testing.assert_array_equal(found, (as_24_bits(field) / 2.0**23).astype(np.float32))
 
