@@ -7,9 +7,12 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 
 from omniaudio_studio.delivery.mkv import write_mkv
 from omniaudio_studio.delivery.mov import write_mov
@@ -49,34 +52,41 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.skipif(
     shutil.which("cvlc") is None, reason="VLC (vlc-bin, vlc-plugin-base) is missing"
 )
+@pytest.mark.keeps_time
 @pytest.mark.parametrize("name", ["master.mov", "players.mp4", "opus.mp4", "opus.webm"])
-def test_vlc_plays_them_with_its_ambisonic_renderer(files: Path, tmp_path: Path, name: str) -> None:
+def test_vlc_plays_them_with_its_ambisonic_renderer(files: Path, name: str) -> None:
+    """Its log names the renderer, and what was on the left comes out on the left."""
     options: dict[str, Any] = {}
-    path = files / name
     if os.geteuid() == 0:
         options = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
-        # Folders of tests are root's alone.
-        import tempfile
-
-        shared = Path(tempfile.mkdtemp())
-        shared.chmod(0o755)
-        path = shared / name
-        shutil.copy(files / name, path)
-    command = ["cvlc", "-vvv", "-I", "dummy", "--aout=adummy", "--vout=vdummy", "--run-time=1"]
-    ran = subprocess.run(
-        [*command, "--play-and-exit", str(path)],
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=60,
-        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C.UTF-8"},
-        **options,
-    )
-    if path.parent != files:
-        shutil.rmtree(path.parent)
+    # Folders of tests may be closed to others.
+    with TemporaryDirectory() as made:
+        shared = Path(made)
+        shared.chmod(0o777)
+        shutil.copy(files / name, shared / name)
+        heard = shared / "heard.wav"
+        ran = subprocess.run(
+            [
+                *("cvlc", "-vvv", "-I", "dummy", "--vout=vdummy", "--aout=afile"),
+                *(f"--audiofile-file={heard}", "--audiofile-channels=2"),
+                *("--run-time=1.5", "--play-and-exit", str(shared / name)),
+            ],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=120,
+            env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C.UTF-8"},
+            **options,
+        )
+        sound, rate = soundfile.read(heard)
     assert 'using audio renderer module "spatialaudio"' in ran.stderr
     assert "Order: 1 4" in ran.stderr
     assert "48000 Hz Ambisonics" in ran.stderr
+    # The field comes from the left for 0.4 s, then from the right.
+    for first, sign in ((0.1, 1), (0.5, -1)):
+        part = sound[round(first * rate) : round((first + 0.2) * rate)]
+        left, right = np.mean(part**2, axis=0)
+        assert sign * 10 * np.log10(left / right) > 6
 
 
 @pytest.mark.skipif(shutil.which("ffprobe") is None, reason="ffprobe is not installed")
