@@ -192,6 +192,10 @@ def mark_in_place(path: str | Path, spherical: SphericalBoxes) -> None:
         if new is None:
             raise MediaError(f"{path} has no video track to mark")
         grown = len(new) - len(old)
+        if grown <= 0 and grown != -1:  # no element is one byte long
+            file.seek(tracks.start)
+            file.write(_padded(new, -grown))
+            return
         void = next((e for e in row if _has_room(e, grown) and e.start < tracks.start), None)
         if void is None or any(
             e.name == _SEEK_HEAD and void.start < e.start < tracks.start for e in row
@@ -200,12 +204,19 @@ def mark_in_place(path: str | Path, spherical: SphericalBoxes) -> None:
         # What stands between the two moves into the void's place, and the tracks grow behind it.
         file.seek(void.end)
         between = file.read(tracks.start - void.end)
-        contents = _moved_contents(file, row, range(void.end, tracks.end), -grown)
+        contents = _moved_contents(path, file, row, range(void.end, tracks.end), -grown)
         file.seek(void.start)
         file.write(_void(void.end - void.start - grown) + between + new)
         for place, changed in contents:
             file.seek(place)
             file.write(changed)
+
+
+def _padded(tracks: bytes, count: int) -> bytes:
+    """``Tracks`` made longer by a void at its end."""
+    whole = _element(tracks, 0, len(tracks))
+    assert whole is not None
+    return _with_checksum(_resized(tracks, whole, tracks[whole.body :] + _void(count)))
 
 
 def _has_room(element: Element, grown: int) -> bool:
@@ -294,7 +305,7 @@ def _with_checksum(element: bytes) -> bytes:
 
 
 def _moved_contents(
-    file: BinaryIO, row: list[Element], moved: range, by: int
+    path: Path, file: BinaryIO, row: list[Element], moved: range, by: int
 ) -> list[tuple[int, bytes]]:
     """Lists of contents (``SeekHead``) and their places, once elements in ``moved`` went ``by``."""
     changed = []
@@ -308,7 +319,9 @@ def _moved_contents(
             for inner in _row(bytes(data), seek.body, seek.end) if seek.name == _SEEK else ():
                 place = origin + int.from_bytes(data[inner.body : inner.end], "big")
                 if inner.name == _SEEK_POSITION and place in moved:
-                    length = inner.end - inner.body
-                    data[inner.body : inner.end] = (place - origin + by).to_bytes(length, "big")
+                    length, place = inner.end - inner.body, place - origin + by
+                    if place >= 1 << 8 * length:
+                        raise MediaError(f"{path} has no room in its list of contents")
+                    data[inner.body : inner.end] = place.to_bytes(length, "big")
         changed.append((head.start, _with_checksum(bytes(data))))
     return changed

@@ -22,7 +22,7 @@ from omniaudio_studio.media.stated import stated_convention
 _NAMES = (
     b"moov trak mdia minf stbl stsd stco co64 hdlr tkhd mvhd edts elst avc1 mp4a moof traf tfhd "
     b"mfra tfra sidx uuid free mdat SA3D sv3d st3d proj prhd equi chan wave data chna bext ds64"
-).split()
+).split() + [bytes.fromhex(name) for name in ("18538067", "114d9b74", "1654ae6b", "7670", "53b8")]
 _SIZES = (0, 1, 7, 8, 9, 15, 16, 2**16, 2**31 - 1, 2**31, 2**32 - 1)
 
 

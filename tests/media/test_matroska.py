@@ -65,7 +65,7 @@ def test_marked_in_place(tmp_path: Path, suffix: str) -> None:
     assert read_spherical(path) == TURNED
     info = probe(path)
     assert (info.projection_source, info.stereo, info.yaw) == ("metadata", "top-bottom", 30.5)
-    # Again: replaced, and the room that is not needed any more is given back.
+    # Again: replaced, and the room that is not needed any more stays free.
     mark_in_place(path, SphericalBoxes("equirectangular", "mono"))
     assert read_spherical(path) == SphericalBoxes("equirectangular", "mono", details=bytes(20))
     assert path.read_bytes()[tags:] == before[tags:]
