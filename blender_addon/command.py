@@ -131,6 +131,12 @@ def _parser() -> argparse.ArgumentParser:
             const=name,
             help=f"the same as --as {name}",
         )
+    deliver.add_argument(
+        "--no-provenance",
+        dest="provenance",
+        action="store_false",
+        help="don't state in the files how their sound was made",
+    )
     deliver.add_argument("--overwrite", action="store_true", help="replace files that are there")
     for verb in (generate, spatialize, deliver):
         verb.add_argument("--scene", help="by name; else the .blend's active one")
@@ -226,6 +232,7 @@ def _deliver(scene: Any, options: argparse.Namespace) -> Task:
         follow_camera=options.follow_camera,
         rate=int(scene.omniaudio.rate),
         subtype=scene.omniaudio.subtype,
+        provenance=options.provenance,
         overwrite=options.overwrite,
     )
     return runner.start(f"delivery of {found.wav.stem}", scene, delivery.steps(request))

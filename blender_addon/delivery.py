@@ -38,6 +38,7 @@ def request(
     rate: int = 48_000,
     subtype: str = "float32",
     loudness: float | None = None,
+    provenance: bool = True,
     overwrite: bool = False,
 ) -> DeliverRequest:
     """What to deliver: the take from the first to the last frame on which it is heard.
@@ -76,6 +77,7 @@ def request(
         subtype=subtype,
         loudness=loudness,
         deliverables=deliverables,
+        provenance=provenance,
         overwrite=overwrite,
         **picture,
     ).validate()

@@ -44,6 +44,9 @@ class Deliver(Beside, bpy.types.Operator):
             ("CAMERA", "Active camera", "Where the active camera looks, along its animation"),
         ],
     )
+    provenance: BoolProperty(
+        name="State Origin", description="State in the files how their sound was made", default=True
+    )
     rate: EnumProperty(
         name="Sample rate",
         items=RATES,
@@ -95,6 +98,7 @@ class Deliver(Beside, bpy.types.Operator):
         row = layout.row()
         row.enabled = self.use_loudness
         row.prop(self, "loudness")
+        layout.prop(self, "provenance")
         layout.prop(self, "overwrite")
 
     def _heard(self) -> bool:
@@ -119,6 +123,7 @@ class Deliver(Beside, bpy.types.Operator):
             rate=int(self.rate),
             subtype=self.subtype,
             loudness=self.loudness if self.use_loudness else None,
+            provenance=self.provenance,
             overwrite=self.overwrite,
         )
         return runner.start(

@@ -21,6 +21,7 @@ from omniaudio_studio.cli.output import (
 )
 from omniaudio_studio.cli.running import run_cancellable
 from omniaudio_studio.errors import MissingFileError, OptionError
+from omniaudio_studio.jobs.batch import VIDEO_SUFFIXES
 from omniaudio_studio.jobs.checks import check_deliverables
 from omniaudio_studio.jobs.deliver_request import DeliverRequest, PlacedSource
 from omniaudio_studio.jobs.deliverables import DELIVERABLES
@@ -77,7 +78,8 @@ def deliver(
     clip: Annotated[
         Path | None,
         typer.Option(
-            metavar="CLIP", help="The 360 video (default: the one that FIELD's sidecar names)."
+            metavar="CLIP",
+            help="The 360 video (default: the one that FIELD's sidecar names, or FIELD itself).",
         ),
     ] = None,
     clip_start: Annotated[
@@ -197,6 +199,8 @@ def _request(
 def _with_clip(field: Path, chosen: dict[str, Any], show: list[str]) -> dict[str, Any]:
     """What was asked for; where that says nothing, what the field's sidecar tells of its clip."""
     told = clip_of(field)
+    if not told and field.suffix.lower() in VIDEO_SUFFIXES:
+        told = {"clip": field}  # a camera's own field lies in its own picture
     named, known = chosen.get("clip"), told.get("clip")
     if named is None and (known is None or not known.exists()):
         needing = [name for name in show if DELIVERABLES[name].clip == "must"]

@@ -125,8 +125,23 @@ class Generating(QObject):
             return False
         return self.queue_up([request], [end - start]) == 1
 
-    def deliver(self, take: Take, names: Sequence[str], *, overwrite: bool = False) -> bool:
-        """Queue more files of a take, beside it; nothing is generated again."""
+    def deliver(
+        self,
+        take: Take,
+        names: Sequence[str],
+        *,
+        overwrite: bool = False,
+        provenance: bool = True,
+    ) -> bool:
+        """Queue more files of a take, beside it; nothing is generated again.
+
+        Parameters
+        ----------
+        overwrite
+            Replace those that are there.
+        provenance
+            State in them how their sound was made.
+        """
         clip: Path | None = self._takes.clip or take.request.clip
         shown = [name for name in names if DELIVERABLES[name].clip == "must"]
         if clip is not None and not clip.exists():
@@ -147,6 +162,7 @@ class Generating(QObject):
                 hfov=made.hfov,
                 camera=made.camera,
                 deliverables=ordered(names),
+                provenance=provenance,
                 overwrite=overwrite,
             ).validate()
         except OptionError as error:

@@ -190,7 +190,9 @@ class Actions(QObject):
         """What is to be made of a take, then the queue."""
         dialog = DeliverDialog(take, self._window)
         if dialog.exec() and (wanted := dialog.chosen()):
-            self._session.generating.deliver(take, wanted, overwrite=dialog.replaces())
+            self._session.generating.deliver(
+                take, wanted, overwrite=dialog.replaces(), provenance=dialog.origin.isChecked()
+            )
         dialog.deleteLater()
 
     def show_preferences(self, page: str = "General") -> None:

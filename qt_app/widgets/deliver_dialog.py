@@ -53,6 +53,8 @@ class DeliverDialog(QDialog):
             grid.addWidget(secondary(told), number, 1)
             self.boxes[name] = box
         self.setMinimumWidth(560)
+        self.origin = QCheckBox("State in the files how their sound was made")
+        self.origin.setChecked(True)
         self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
         self.go = QPushButton(icons.icon("export"), "Make files")
         self._buttons.addButton(self.go, QDialogButtonBox.ButtonRole.AcceptRole)
@@ -61,6 +63,7 @@ class DeliverDialog(QDialog):
         column.setSpacing(10)
         column.addWidget(secondary("They are put beside the take; nothing is generated again."))
         column.addLayout(grid)
+        column.addWidget(self.origin)
         column.addWidget(self._buttons)
         # Only in the dialog does a button become what Return presses; Cancel would else be it.
         self.go.setDefault(True)

@@ -168,6 +168,10 @@ def test_more_is_made_beside_a_field(folder: Path, small_clip: Path) -> None:
     ran = omniaudio("deliver", "field.wav", "--as", "mov", "--clip", small_clip, cwd=folder)
     assert ran.code == 0, ran.err
     assert (folder / "field.360.mov").is_file()
+    # A field in a video is shown by that video.
+    ran = omniaudio("deliver", "field.360.mov", "--as", "mkv", cwd=folder)
+    assert ran.code == 0, ran.err
+    assert (folder / "field.360.360.mkv").is_file()
     data = json.loads((folder / "field.json").read_text())
     assert [entry["deliverable"] for entry in data["files"]] == ["fuma", "adm", "mov"]
     assert "--clip-start is for a clip" in refused(

@@ -50,7 +50,7 @@ def take(small_clip: Path, tmp_path: Path) -> Path:
     return run_spatialize(request).wav
 
 
-def answer(wanted: tuple[str, ...], replaced: list[bool]) -> None:
+def answer(wanted: tuple[str, ...], replaced: list[bool], *, origin: bool = True) -> None:
     """Tick and go, once the question is there."""
 
     def look() -> None:
@@ -62,6 +62,9 @@ def answer(wanted: tuple[str, ...], replaced: list[bool]) -> None:
         for name in wanted:
             dialog.boxes[name].click()
         assert dialog.chosen() == wanted
+        assert dialog.origin.isChecked()
+        if not origin:
+            dialog.origin.click()
         replaced.append(dialog.replaces())
         dialog.go.click()
 
@@ -101,8 +104,9 @@ def test_a_take_is_delivered_from_its_button(qtbot: QtBot, open_app: OpenApp, ta
     # What is there is marked, and made anew where it is ticked.
     stamp = master.stat().st_mtime_ns
     with job_done(window, qtbot, 2 * WAIT_MS):
-        answer(("mov",), replaced)
+        answer(("mov",), replaced, origin=False)
         window.takes.deliver_action.trigger()
+    assert [job.request.provenance for job in model.jobs()] == [True, False]
     assert replaced == [False, True] and master.stat().st_mtime_ns > stamp
     # Videos of takes are no clips, also where the folder is looked through again.
     window.add_paths([folder])
