@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from omniaudio_studio.delivery.copied import CopiedStreams, of_the_content
 from omniaudio_studio.delivery.soundtrack import SoundFormat, SoundTrack
-from omniaudio_studio.errors import MediaError, OptionError, OutputError
+from omniaudio_studio.errors import OptionError, OutputError
 from omniaudio_studio.files import reason
 from omniaudio_studio.media.container import open_input
 
@@ -123,8 +123,6 @@ def mux(
             with _refusals(target):
                 output.start_encoding()
             _write(output, target, copied, track, blocks, info.duration, progress, cancel)
-        if track.samples == 0:
-            raise MediaError("the sound field holds no samples; generate it again")
         return Muxed(track.samples, track.beyond, copied.hidden)
 
 

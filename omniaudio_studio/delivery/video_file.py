@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from omniaudio_studio.delivery.muxing import FORMATS, Muxed, mux
 from omniaudio_studio.delivery.soundtrack import RATE, SoundFormat
-from omniaudio_studio.errors import OptionError
+from omniaudio_studio.errors import MediaError, OptionError
 from omniaudio_studio.files import check_output, written_whole
 
 if TYPE_CHECKING:
@@ -126,6 +126,8 @@ def write_video(
         if _same(output, given):
             raise OptionError(f"{output} is an input too; choose another name for the output")
     samples = info.samples(rate)
+    if not samples:
+        raise MediaError(f"{info.path} lasts no time; give a clip of at least two pictures")
     sound = (
         source.blocks_in_clip(rate, samples, cancel=cancel)
         if blocks is None

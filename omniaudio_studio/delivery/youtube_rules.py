@@ -1,9 +1,10 @@
 """What YouTube asks of a 360 video with spatial audio, and whether a file meets it.
 
-Sources, YouTube Help as of 28 November 2026: "Use spatial audio in 360-degree and VR videos"
-(support.google.com/youtube/answer/6395969) for what is required of the sound, and "Recommended
-upload encoding settings" (support.google.com/youtube/answer/1722171) for what is advised of the
-container. What only YouTube can tell, such as a picture it does not like, is not looked at.
+Sources, pages of YouTube Help as copies read on 28 November 2026 have them: "Use spatial audio in
+360-degree and VR videos" (support.google.com/youtube/answer/6395969) for what is required of the
+sound, "Recommended upload encoding settings" (support.google.com/youtube/answer/1722171) for what
+is advised of the container. What only YouTube can tell, such as a picture it does not like, is not
+looked at.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -280,6 +281,14 @@ def test_a_full_disk_is_told(clip: Path, field: Foa, tmp_path: Path) -> None:
         with pytest.raises(OutputError, match="the disk is full; free some space") as error:
             mux(source.clip, tmp_path / name, form, RATE, source.blocks_in_clip(RATE, RATE))
         one_line(error)
+
+
+def test_a_clip_that_lasts_no_time(clip: Path, field: Foa, folder: Path, tmp_path: Path) -> None:
+    source = source_of(clip, field, tmp_path)
+    assert source.clip is not None
+    still = replace(source, clip=replace(source.clip, duration=0.0))
+    with pytest.raises(MediaError, match="lasts no time; give a clip of at least two pictures"):
+        write_mov(still, folder / "a.mov")
 
 
 def test_progress_rises_to_one(clip: Path, field: Foa, folder: Path, tmp_path: Path) -> None:
