@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from omniaudio_studio.media.wav import write_wav
 from tests.media.clips import make_clip
 from tests.support.command_line import names, omniaudio
 from tests.support.tiny_bundle import make_tiny_bundle
@@ -312,7 +313,8 @@ def test_a_full_disk(desk: Desk, small_disk: Path, more: list[str]) -> None:
 
 
 def test_a_disk_that_fills_up_at_the_overlay(desk: Desk, small_disk: Path) -> None:
-    """The sound fits (8 kHz, a quarter of a megabyte), the rest of the disk is taken."""
+    """The sound fits (8 kHz, a quarter of a megabyte), the rest of the disk is taken: what was
+    generated is kept, and what could not be made beside it is named."""
     (small_disk / "ballast").write_bytes(bytes(1024 * 1024 - 280_000))
     ran = omniaudio(
         "generate", desk.clip, "-o", small_disk / "out.wav", "--bundle", desk.bundle,
@@ -320,4 +322,28 @@ def test_a_disk_that_fills_up_at_the_overlay(desk: Desk, small_disk: Path) -> No
     )  # fmt: skip
     assert ran.code == 2, ran.err
     assert len(ran.error_lines) == 1
-    assert names(small_disk) == {"ballast"}
+    assert "overlay was not written" in ran.error_lines[0]
+    assert "disk is full" in ran.error_lines[0]
+    assert names(small_disk) == {"ballast", "out.wav", "out.json"}
+    sidecar = json.loads((small_disk / "out.json").read_text(encoding="utf-8"))
+    assert sidecar["files"] == []
+
+
+def test_a_disk_too_small_for_the_video(desk: Desk, small_disk: Path) -> None:
+    """More is made of a take: what fits is there, whole, and told of."""
+    field = desk.out / "field.wav"
+    noise = 0.1 * np.random.default_rng(0).standard_normal((4, 12_000))
+    write_wav(field, noise.astype(np.float32), 48_000)
+    ran = omniaudio(
+        "deliver", field, "-o", small_disk / "out.wav", "--clip", desk.clip,
+        "--as", "mov", "--as", "adm",
+    )  # fmt: skip
+    assert ran.code == 2, ran.err
+    assert len(ran.error_lines) == 1
+    assert "mov was not written" in ran.error_lines[0]
+    assert f"{small_disk / 'out.360.mov'}" in ran.error_lines[0]
+    assert "disk is full" in ran.error_lines[0]
+    assert names(small_disk) == {"out.wav", "out.json", "out.adm.wav"}
+    again = omniaudio("deliver", small_disk / "out.wav", "--as", "mov", "--clip", desk.clip)
+    assert again.code == 2
+    assert names(small_disk) == {"out.wav", "out.json", "out.adm.wav"}
