@@ -74,7 +74,7 @@ class VisionTask(Task):
 
     def plan(self, rng: np.random.Generator) -> str:
         """What the step looks at: ``equirect``, ``front`` or ``sheet``."""
-        shares = (0.45, 0.25, 0.3) if self._scenes.sheets is not None else (0.6, 0.4, 0.0)
+        shares = (0.35, 0.2, 0.45) if self._scenes.sheets is not None else (0.6, 0.4, 0.0)
         return str(rng.choice(("equirect", "front", "sheet"), p=shares))
 
     def row(self, plan: str, rng: np.random.Generator) -> Arrays:
