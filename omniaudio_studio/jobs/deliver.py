@@ -197,7 +197,9 @@ class _Job:
 
     def _write_companions(self, source: DeliverySource, seconds: float) -> Companions:
         """Make what is wanted beside the WAV, or the field."""
-        if source.provenance is not None and (told := source.provenance.warning()):
+        # Also where the files are not to tell of it.
+        origin = delivery_provenance(replace(self.request, provenance=True))
+        if origin is not None and (told := origin.warning()):
             self.warnings.append(told)
         order = Order(
             source,

@@ -325,6 +325,10 @@ class _Job:
     def _write_companions(self, info: ClipInfo, part: _Range) -> Companions:
         """Make what is wanted beside the WAV."""
         source = self._source(info)
+        # Also where the files are not to tell of it.
+        origin = placing_provenance(replace(self.request, provenance=True), self.bundle)
+        if origin is not None and (told := origin.warning()):
+            self.warnings.append(told)
         order = Order(source, part.duration, report=self.progress, cancel=self.cancel)
         made = write_companions(self.files, self.staging, order)
         self.warnings += made.warnings

@@ -152,7 +152,8 @@ def test_provenance_is_stated_unless_it_is_not_wanted(
 ) -> None:
     orders = seen_by(monkeypatch, "binaural")
     run_deliver(request_)
-    run_deliver(replace(request_, provenance=False, overwrite=True))
+    hidden = run_deliver(replace(request_, provenance=False, overwrite=True))
+    assert any("forbids commercial use" in line for line in hidden.warnings)
     stated, silent = (order.source.provenance for order in orders)
     assert stated is not None
     assert (stated.seed, stated.bundle, stated.software) == (7, "tiny", f"{PROGRAM} 0.1")
