@@ -1,40 +1,24 @@
 """What is made of a sound field that was just written, beside it: one walk over what is wanted.
 
-What each deliverable is called lies in `jobs.deliverables`; here is the function that writes it.
+What each deliverable is called lies in `jobs.deliverables`, what writes it in `jobs.writers`.
 """
 
 from __future__ import annotations
 
-import math
 import shutil
-import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from omniaudio_studio.engine.cancel import CancelToken
-from omniaudio_studio.engine.progress import Progress
-from omniaudio_studio.errors import (
-    Cancelled,
-    MissingDependencyError,
-    OmniAudioError,
-    OptionError,
-)
+from omniaudio_studio.errors import Cancelled, MissingDependencyError, OmniAudioError
 from omniaudio_studio.files import file_sha256, reason
-from omniaudio_studio.jobs.deliver_request import PlacedSource
 from omniaudio_studio.jobs.outputs import TakeFiles
 from omniaudio_studio.jobs.staging import Staging
-
-if TYPE_CHECKING:
-    from omniaudio_studio.delivery.source import DeliverySource
-    from omniaudio_studio.foa.binaural_track import HeadTrack
-    from omniaudio_studio.media.probe import ClipInfo
-
-Report = Callable[[Any], None]
+from omniaudio_studio.jobs.writers import WRITERS, Made, Order, place_of
 
 
 def check_companions(deliverables: Collection[str]) -> None:
@@ -74,75 +58,6 @@ class Companions:
     warnings: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Made:
-    """What is to be told of a deliverable.
-
-    ``warnings`` are for people; ``checks`` is how it stands to each rule of where it goes, for the
-    sidecar.
-    """
-
-    warnings: tuple[str, ...] = ()
-    checks: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Order:
-    """What a deliverable is made of.
-
-    Parameters
-    ----------
-    source
-        The field, its clip and how they lie in each other.
-    seconds
-        Length of the field.
-    head
-        Where the head looks, as `foa.binaural.TrackRenderer` takes it; to the front where None.
-    head_locked
-        Stereo that does not turn with the head, for "youtube".
-    sources, start
-        Placed sounds that are in the field, and when on their time line it begins, seconds.
-    report
-        Called with reports whose ``stage`` is the deliverable's name.
-    """
-
-    source: DeliverySource
-    seconds: float
-    head: HeadTrack | None = None
-    head_locked: Path | None = None
-    sources: tuple[PlacedSource, ...] = ()
-    start: float = 0.0
-    report: Report | None = None
-    cancel: CancelToken | None = None
-
-    @property
-    def clip(self) -> ClipInfo:
-        """The clip, which was asked for where it is needed."""
-        if self.source.clip is None:
-            raise OptionError("there is no clip to show; give one")
-        return self.source.clip
-
-    @property
-    def origin(self) -> str | None:
-        """Where the sound comes from, in a sentence; None where that is not to be told."""
-        provenance = self.source.provenance
-        return None if provenance is None else provenance.sentence()
-
-    def fraction(self, stage: str) -> Callable[[float], None] | None:
-        """Takes shares from 0 to 1 and reports them as seconds of sound; None for nobody."""
-        report = self.report
-        if report is None:
-            return None
-        begun = time.monotonic()
-
-        def heard(share: float) -> None:
-            spent = time.monotonic() - begun
-            left = spent * (1 - share) / share if share > 0 else None
-            report(Progress(stage, share * self.seconds, self.seconds, left))
-
-        return heard
-
-
 def write_companions(files: TakeFiles, staging: Staging, order: Order) -> Companions:
     """Make everything that is wanted beside a WAV, in a staging folder.
 
@@ -160,14 +75,13 @@ def write_companions(files: TakeFiles, staging: Staging, order: Order) -> Compan
     for name, places in files.beside.items():
         try:
             _check(order.cancel)
-            final = places[0] if len(places) == 1 else _place(name, places, order)
+            final = places[0] if len(places) == 1 else place_of(name, places, order)
             told[name] = WRITERS[name](order, staging.path(final), final)
             made[name] = final
         except Cancelled:
             raise
-        except (OmniAudioError, OSError) as error:
-            said = staging.told(error) if isinstance(error, OmniAudioError) else reason(error)
-            problems.append(f"{name} was not written: {said}")
+        except Exception as error:  # whatever it is, the WAV is worth more
+            problems.append(f"{name} was not written: {_said(error, staging)}")
             for place in places:
                 _remove(staging.path(place))
     return Companions(
@@ -185,6 +99,15 @@ def write_companions(files: TakeFiles, staging: Staging, order: Order) -> Compan
         problems=tuple(problems),
         warnings=tuple(f"{name}: {line}" for name in made for line in told[name].warnings),
     )
+
+
+def _said(error: Exception, staging: Staging) -> str:
+    if isinstance(error, OmniAudioError):
+        return staging.told(error)
+    if isinstance(error, OSError):
+        return reason(error)
+    told = " ".join(staging.told(error).split())
+    return f"unexpected {type(error).__name__}: {told}; this is a fault of the program: report it"
 
 
 def _check(cancel: CancelToken | None) -> None:
@@ -206,201 +129,3 @@ def _hashes(path: Path, cancel: CancelToken | None) -> Iterator[tuple[Path, str]
     for part in parts:
         if part.is_file():
             yield part, file_sha256(part, cancel)
-
-
-def _place(name: str, places: Sequence[Path], order: Order) -> Path:
-    """Which of several places the clip's codec decides for."""
-    from omniaudio_studio.delivery.webm import webm_ending
-    from omniaudio_studio.delivery.youtube import youtube_ending
-
-    ending = {"webm": webm_ending, "youtube": youtube_ending}[name](order.clip)
-    return next(place for place in places if place.suffix == ending)
-
-
-# -- one function for each deliverable -------------------------------------------------------------
-
-
-def _fuma(order: Order, path: Path, final: Path) -> Made:
-    from omniaudio_studio.delivery.fuma import write_fuma
-
-    result = write_fuma(order.source, path, progress=order.fraction("fuma"), cancel=order.cancel)
-    return Made(tuple(result.warnings()))
-
-
-def _adm(order: Order, path: Path, final: Path) -> Made:
-    from omniaudio_studio.delivery.adm import write_adm
-
-    result = write_adm(order.source, path, progress=order.fraction("adm"), cancel=order.cancel)
-    return Made(tuple(result.warnings()))
-
-
-def _mov(order: Order, path: Path, final: Path) -> Made:
-    from omniaudio_studio.delivery.mov import write_mov
-
-    result = write_mov(order.source, path, progress=order.fraction("mov"), cancel=order.cancel)
-    return Made(result.notes)
-
-
-def _mp4(order: Order, path: Path, final: Path) -> Made:
-    from omniaudio_studio.delivery.mp4 import write_mp4
-
-    result = write_mp4(order.source, path, progress=order.fraction("mp4"), cancel=order.cancel)
-    return Made(result.notes)
-
-
-def _webm(order: Order, path: Path, final: Path) -> Made:
-    from omniaudio_studio.delivery.webm import write_webm
-
-    result = write_webm(order.source, path, progress=order.fraction("webm"), cancel=order.cancel)
-    return Made(result.notes)
-
-
-def _mkv(order: Order, path: Path, final: Path) -> Made:
-    from omniaudio_studio.delivery.mkv import write_mkv
-
-    result = write_mkv(order.source, path, progress=order.fraction("mkv"), cancel=order.cancel)
-    return Made(result.notes)
-
-
-def _youtube(order: Order, path: Path, final: Path) -> Made:
-    from omniaudio_studio.delivery.youtube import write_youtube
-
-    result = write_youtube(
-        order.source,
-        path,
-        head_locked=order.head_locked,
-        progress=order.fraction("youtube"),
-        cancel=order.cancel,
-    )
-    missed = tuple(str(finding) for finding in result.findings if not finding.met)
-    return Made(result.video.notes + missed, tuple(map(str, result.findings)))
-
-
-def _binaural(order: Order, path: Path, final: Path) -> Made:
-    from omniaudio_studio.delivery.binaural import render_reader
-    from omniaudio_studio.foa.binaural import default_filters
-    from omniaudio_studio.media.audio import FoaReader
-
-    source = order.source
-    with FoaReader(source.field, source.convention) as reader:
-        filters = default_filters(reader.rate)
-        render_reader(
-            reader,
-            path,
-            filters,
-            order.head,
-            origin=order.origin,
-            progress=order.report,
-            cancel=order.cancel,
-        )
-    return Made()
-
-
-def _binaural_video(order: Order, path: Path, final: Path) -> Made:
-    from omniaudio_studio.delivery.binaural_video import write_binaural_video
-
-    with TemporaryDirectory() as folder:
-        result = write_binaural_video(
-            order.source,
-            path,
-            track=_track_in_clip(order, Path(folder)),
-            progress=order.fraction("binaural-video"),
-            cancel=order.cancel,
-        )
-    return Made(result.notes)
-
-
-def _track_in_clip(order: Order, folder: Path) -> Path | None:
-    """The head track as a file, on the clip's time line and in the axes of its picture."""
-    if order.head is None:
-        return None
-    import numpy as np
-
-    times, yaw, pitch, roll = (np.asarray(column, float) for column in order.head)
-    source = order.source
-    rows = np.stack(
-        [
-            times + source.clip_start,
-            np.degrees(yaw) + source.yaw,
-            np.degrees(pitch),
-            np.degrees(roll),
-        ],
-        axis=1,
-    )
-    file = folder / "head.csv"
-    np.savetxt(file, rows, fmt="%.6f", delimiter=",")
-    return file
-
-
-def _reaper(order: Order, path: Path, final: Path) -> Made:
-    from omniaudio_studio.delivery.reaper import write_reaper
-
-    write_reaper(
-        order.source,
-        path,
-        home=final,
-        progress=order.fraction("reaper"),
-        cancel=order.cancel,
-    )
-    return Made()
-
-
-def _stems(order: Order, path: Path, final: Path) -> Made:
-    from omniaudio_studio.delivery.stems import write_stems
-
-    write_stems(
-        order.source,
-        path,
-        sources=order.sources,
-        start=order.start,
-        progress=order.fraction("stems"),
-        cancel=order.cancel,
-    )
-    return Made()
-
-
-def _overlay(order: Order, path: Path, final: Path) -> Made:
-    from omniaudio_studio.delivery.overlay import write_overlay
-
-    source = order.source
-    # The picture keeps its own front, and the sound is turned back.
-    write_overlay(
-        order.clip,
-        source.field,
-        path,
-        start=source.clip_start,
-        yaw=math.radians(source.yaw),
-        convention=source.convention,
-        tags=None if source.provenance is None else source.provenance.tags(),
-        progress=order.report,
-        cancel=order.cancel,
-    )
-    return Made()
-
-
-def _plot(order: Order, path: Path, final: Path) -> Made:
-    from omniaudio_studio.delivery.measure import measure
-    from omniaudio_studio.delivery.plots import plot_measurement
-
-    source = order.source
-    measured = measure(source.field, source.convention, cancel=order.cancel)
-    plot_measurement(measured, path, origin=order.origin)
-    return Made()
-
-
-WRITERS: Mapping[str, Callable[[Order, Path, Path], Made]] = {
-    "fuma": _fuma,
-    "mov": _mov,
-    "mp4": _mp4,
-    "webm": _webm,
-    "mkv": _mkv,
-    "youtube": _youtube,
-    "binaural": _binaural,
-    "binaural-video": _binaural_video,
-    "adm": _adm,
-    "reaper": _reaper,
-    "overlay": _overlay,
-    "plot": _plot,
-    "stems": _stems,
-}
-"""By deliverable: takes what it is made of, where to write, and where that will lie in the end."""

@@ -19,12 +19,7 @@ from omniaudio_studio.engine.cancel import CancelToken
 from omniaudio_studio.engine.progress import Progress
 from omniaudio_studio.errors import OptionError, OutputError
 from omniaudio_studio.files import file_sha256
-from omniaudio_studio.jobs.companions import (
-    Companions,
-    Order,
-    check_companions,
-    write_companions,
-)
+from omniaudio_studio.jobs.companions import Companions, check_companions, write_companions
 from omniaudio_studio.jobs.deliver_request import DeliverRequest
 from omniaudio_studio.jobs.deliverables import DELIVERABLES
 from omniaudio_studio.jobs.delivery_sidecar import (
@@ -46,6 +41,7 @@ from omniaudio_studio.jobs.staged import (
     same_sound,
 )
 from omniaudio_studio.jobs.staging import Staging
+from omniaudio_studio.jobs.writers import Order
 from omniaudio_studio.jobs.writing import TakeWriter, clipping_warning, reach_loudness
 from omniaudio_studio.media.bext import sound_sha256
 

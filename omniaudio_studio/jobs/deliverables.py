@@ -1,6 +1,6 @@
 """What can be made of a sound field, by name: the same choice in every front end. Standard library.
 
-A new deliverable is a row here, and a function in `jobs.companions` that has it written.
+A new deliverable is a row here, and a function in `jobs.writers` that has it written.
 """
 
 from __future__ import annotations

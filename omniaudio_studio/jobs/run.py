@@ -18,12 +18,7 @@ from omniaudio_studio.engine.plan import GenerationSettings, range_samples
 from omniaudio_studio.engine.progress import Progress
 from omniaudio_studio.errors import BundleError, MediaError
 from omniaudio_studio.files import check_output, file_sha256
-from omniaudio_studio.jobs.companions import (
-    Companions,
-    Order,
-    check_companions,
-    write_companions,
-)
+from omniaudio_studio.jobs.companions import Companions, check_companions, write_companions
 from omniaudio_studio.jobs.hinting import hints_outside, pulled_field
 from omniaudio_studio.jobs.mixing import Recording
 from omniaudio_studio.jobs.outputs import TakeFiles, take_files
@@ -40,6 +35,7 @@ from omniaudio_studio.jobs.splicing import splice
 from omniaudio_studio.jobs.staged import same_sound
 from omniaudio_studio.jobs.staging import Staging, check_distinct, require_file
 from omniaudio_studio.jobs.treatment import MixedField, asked_for
+from omniaudio_studio.jobs.writers import Order
 from omniaudio_studio.jobs.writing import (
     TakeWriter,
     clipping_warning,

@@ -16,12 +16,7 @@ from omniaudio_studio.engine.plan import range_samples
 from omniaudio_studio.engine.progress import Progress
 from omniaudio_studio.errors import BundleError, MediaError
 from omniaudio_studio.files import file_sha256
-from omniaudio_studio.jobs.companions import (
-    Companions,
-    Order,
-    check_companions,
-    write_companions,
-)
+from omniaudio_studio.jobs.companions import Companions, check_companions, write_companions
 from omniaudio_studio.jobs.deliverables import DELIVERABLES
 from omniaudio_studio.jobs.found_sources import found_sources, given_sources
 from omniaudio_studio.jobs.outputs import TakeFiles, single_files
@@ -42,6 +37,7 @@ from omniaudio_studio.jobs.staged import (
     same_sound,
 )
 from omniaudio_studio.jobs.staging import Staging
+from omniaudio_studio.jobs.writers import Order
 from omniaudio_studio.jobs.writing import TakeWriter
 from omniaudio_studio.media.bext import sound_sha256
 

@@ -14,13 +14,12 @@ from omniaudio_studio.delivery.provenance import PROGRAM
 from omniaudio_studio.engine.cancel import CancelToken
 from omniaudio_studio.errors import Cancelled, OptionError, OutputError, OutputExistsError
 from omniaudio_studio.files import file_sha256
-from omniaudio_studio.jobs import companions
-from omniaudio_studio.jobs.companions import Made, Order
 from omniaudio_studio.jobs.deliver import run_deliver
 from omniaudio_studio.jobs.deliver_request import DeliverRequest
 from omniaudio_studio.jobs.field_clip import clip_of
 from omniaudio_studio.jobs.recovery import settle
 from omniaudio_studio.jobs.sidecar import reproduction
+from omniaudio_studio.jobs.writers import WRITERS, Made, Order
 from omniaudio_studio.media.wav import write_wav
 
 RATE = 48_000
@@ -143,7 +142,7 @@ def seen_by(monkeypatch: pytest.MonkeyPatch, name: str) -> list[Order]:
         path.write_text(path.name)
         return Made()
 
-    monkeypatch.setitem(companions.WRITERS, name, note)
+    monkeypatch.setitem(WRITERS, name, note)
     return orders
 
 
@@ -167,10 +166,15 @@ def broken(order: Order, path: Path, final: Path) -> Made:
     raise OutputError(f"cannot write {path}: the disk is full")
 
 
+def faulty(order: Order, path: Path, final: Path) -> Made:
+    path.mkdir()
+    raise ZeroDivisionError("division by zero")
+
+
 def test_what_cannot_be_made_names_itself_and_the_rest_is_there(
     request_: DeliverRequest, take: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(companions.WRITERS, "plot", broken)
+    monkeypatch.setitem(WRITERS, "plot", broken)
     both = replace(request_, deliverables=("binaural", "plot"))
     result = run_deliver(both)
     where = take.with_name("take.png")
@@ -178,6 +182,10 @@ def test_what_cannot_be_made_names_itself_and_the_rest_is_there(
     assert list(result.files) == ["binaural"]
     assert names(take.parent) == {"take.wav", "take.json", "take.binaural.wav"}
     assert told(take) == [("binaural", "take.binaural.wav")]
+    monkeypatch.setitem(WRITERS, "plot", faulty)
+    result = run_deliver(replace(both, overwrite=True))
+    assert "plot was not written: unexpected ZeroDivisionError" in result.problems[0]
+    assert names(take.parent) == {"take.wav", "take.json", "take.binaural.wav"}
     # With a WAV of its own that stays, too; where nothing at all was made, it is an error.
     out = take.parent / "out"
     out.mkdir()

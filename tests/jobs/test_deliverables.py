@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from omniaudio_studio.errors import OptionError
-from omniaudio_studio.jobs.companions import WRITERS
 from omniaudio_studio.jobs.deliver_request import DeliverRequest
 from omniaudio_studio.jobs.deliverables import (
     BESIDE,
@@ -18,6 +17,7 @@ from omniaudio_studio.jobs.deliverables import (
 )
 from omniaudio_studio.jobs.outputs import all_outputs, claimed_outputs, single_files
 from omniaudio_studio.jobs.request import GenerateRequest
+from omniaudio_studio.jobs.writers import WRITERS
 
 WAV = Path("folder/walk-take1.wav")
 
