@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from omniaudio_studio.media.container import open_input
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
+    from av.packet import Packet
 
     from omniaudio_studio.cancel import Cancel
     from omniaudio_studio.media.probe import ClipInfo
@@ -136,30 +138,43 @@ def _write(
     progress: Callable[[float], None] | None,
     cancel: Cancel | None,
 ) -> None:
-    """All packets, sound and pictures side by side; what runs ahead waits in memory."""
+    """All packets, sound and pictures side by side; what runs ahead waits in memory.
 
-    def write_sound(until: float) -> None:
-        while track.samples < until * track.rate:
+    The next block of sound is encoded while pictures are copied.
+    """
+    written = 0
+
+    def encoded() -> tuple[list[Packet], int] | None:
+        block = next(blocks, None)
+        return None if block is None else (track.encode(block), block.shape[1])
+
+    with ThreadPoolExecutor(max_workers=1) as ahead:
+        coming = ahead.submit(encoded)
+
+        def write_sound(until: float) -> None:
+            nonlocal coming, written
+            while written < until * track.rate:
+                if cancel is not None:
+                    cancel.check()
+                made = coming.result()
+                if made is None:
+                    return
+                coming = ahead.submit(encoded)
+                written += made[1]
+                with _refusals(target):
+                    output.mux(made[0])
+
+        shown = 0.0
+        for packet, when in copied:
             if cancel is not None:
                 cancel.check()
-            block = next(blocks, None)
-            if block is None:
-                return
-            made = track.encode(block)
+            write_sound(when + _AHEAD)
             with _refusals(target):
-                output.mux(made)
-
-    shown = 0.0
-    for packet, when in copied:
-        if cancel is not None:
-            cancel.check()
-        write_sound(when + _AHEAD)
-        with _refusals(target):
-            output.mux(packet)
-        if progress is not None and duration and when > shown + 0.1:
-            shown = when
-            progress(min(shown / duration, 1.0))
-    write_sound(math.inf)
+                output.mux(packet)
+            if progress is not None and duration and when > shown + 0.1:
+                shown = when
+                progress(min(shown / duration, 1.0))
+        write_sound(math.inf)
     with _refusals(target):
         output.mux(track.finish())
     if progress is not None:
