@@ -32,12 +32,13 @@ find_python() {
 
 : > "$log"
 
-# What windows, GL and sound need; for tests also a screen, a sound card, a SOFA file, and a Blender
-# with a window in which they can click.
+# What windows, GL and sound need; for tests also a screen, a sound card, a SOFA file, a Blender with
+# a window in which they can click, and players that say what they make of a file.
 window="libegl1 libgl1 libgl1-mesa-dri libfontconfig1 libdbus-1-3 libxkbcommon-x11-0 libxcb-cursor0
     libxcb-icccm4 libxcb-keysyms1 libxcb-image0 libxcb-render-util0 libxcb-shape0 libxcb-xkb1
     fonts-dejavu-core libportaudio2 libasound2-plugins"
-tests="xvfb pulseaudio pulseaudio-utils libmysofa1 blender python3-numpy openbox xdotool imagemagick"
+tests="xvfb pulseaudio pulseaudio-utils libmysofa1 blender python3-numpy openbox xdotool imagemagick
+    vlc-bin vlc-plugin-base mediainfo ffmpeg"
 case "$what" in
     app) packages="$window" ;;
     dev) packages="$window $tests" ;;
