@@ -206,6 +206,7 @@ def take_list(layout: Any, scene: Any) -> None:
 def delivery(layout: Any, scene: Any) -> None:
     """What leaves, and the button for it."""
     grid = layout.grid_flow(columns=3, even_columns=True, align=True)
+    grid.use_property_split = False
     grid.prop(scene.omniaudio, "files")
     layout.operator("omniaudio.deliver", text="Deliver Take...", icon="EXPORT")
 
