@@ -57,6 +57,13 @@ def deliver(
             "each [time, x, y, z, gain] in s and m (x front, y left, z up).",
         ),
     ] = None,
+    convention: Annotated[
+        str | None,
+        typer.Option(
+            help="Channel order and weights of FIELD: ambix, fuma, n3d or wxyz (default: what the "
+            "file states)."
+        ),
+    ] = None,
     wanted: options.As = None,
     binaural: options.Binaural = False,
     head: Annotated[
@@ -122,6 +129,7 @@ def deliver(
         sources=sources,
         head=head,
         head_locked=head_locked,
+        convention=convention,
         clip=clip,
         clip_start=clip_start,
         yaw=yaw,

@@ -182,12 +182,12 @@ class _Job:
             clip_start=request.clip_start + (request.start if written else 0.0),
             yaw=request.yaw,
             provenance=delivery_provenance(request),
-            convention="ambix" if written else "auto",
+            convention="ambix" if written else request.convention,
         )
 
     def _look(self, field: Path) -> tuple[int, int]:
         """Rate and samples of a field that stays as it is."""
-        source = DeliverySource(field)
+        source = DeliverySource(field, convention=self.request.convention)
         rate = source.rate()
         return rate, source.length(rate, self.cancel)
 
@@ -254,7 +254,7 @@ class _Job:
 
         request, rate = self.request, self.request.rate
         if request.field is not None:
-            reader = opened.enter_context(FoaReader(request.field))
+            reader = opened.enter_context(FoaReader(request.field, request.convention))
             part = FieldPart(reader, rate, request.start, request.duration, self.cancel)
             first, samples, blocks = part.first, part.samples, part.blocks(BLOCK)
         else:

@@ -46,6 +46,9 @@ from omniaudio_studio.jobs.request import (
 
 SCHEMA_VERSION = 1
 
+CONVENTIONS = ("auto", "ambix", "fuma", "n3d", "wxyz")
+"""As `foa.convention` has them; this module needs the standard library alone."""
+
 POINT = ("time", "x", "y", "z", "gain")
 HEAD = ("time", "yaw", "pitch", "roll")
 
@@ -191,6 +194,9 @@ class DeliverRequest(JsonRequest):
         For what is made for headphones: where the head looks, as (time, yaw, pitch, roll) by time,
         in seconds on the field's time line and degrees (left, up, left ear up). Empty for the
         field's front.
+    convention
+        Channel order and weights of the field: "auto" for what the file states (AmbiX where it says
+        nothing), or one of `CONVENTIONS`.
     head_locked
         For "youtube": stereo or mono sound that does not turn with the head, such as a narrator or
         music, from the clip's first picture on.
@@ -226,6 +232,7 @@ class DeliverRequest(JsonRequest):
     duration: float | None = None
     sources: tuple[PlacedSource, ...] = ()
     head: tuple[Point, ...] = ()
+    convention: str = "auto"
     head_locked: Path | None = None
     clip: Path | None = None
     clip_start: float = 0.0
@@ -271,6 +278,9 @@ class DeliverRequest(JsonRequest):
         check_version(self.schema_version, SCHEMA_VERSION)
         if self.field is not None:
             check_path("field", self.field)
+        elif self.convention != "auto":
+            raise OptionError("convention is the field's, and there is none; leave it out")
+        check_choice("convention", self.convention, CONVENTIONS)
         check_wav("output", self.output)
         check_number("start", self.start, minimum=0.0, maximum=MAX_TIME, unit=" s")
         if self.duration is not None:

@@ -95,6 +95,23 @@ def test_where_nothing_is_done_the_bits_are_the_field_s(
     assert names(request_.output.parent) == {"out.wav", "out.json"}
 
 
+def test_a_field_that_says_nothing_is_what_it_is_said_to_be(
+    request_: DeliverRequest, field: Path
+) -> None:
+    """FuMa's order is W X Y Z, and its W is 3 dB lower."""
+    run_deliver(replace(request_, convention="fuma"))
+    w, x, y, z = read(field)
+    np.testing.assert_allclose(
+        read(request_.output), np.stack([w * math.sqrt(2), y, z, x]), atol=1e-6
+    )
+    # The same where the field stays as it is, and after another start from the sidecar.
+    beside = replace(request_, output=field, convention="fuma", deliverables=("fuma",))
+    run_deliver(beside)
+    np.testing.assert_allclose(read(field.with_name("field.fuma.wav")), [w, x, y, z], atol=1e-6)
+    again = redelivery(request_.output.with_suffix(".json"), overwrite=True)
+    assert again.request.convention == "fuma"
+
+
 def test_a_placed_sound_is_added_to_the_field(
     request_: DeliverRequest, field: Path, bird: PlacedSource
 ) -> None:

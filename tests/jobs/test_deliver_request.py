@@ -53,6 +53,7 @@ def test_the_plain_request_is_valid_and_returns_itself() -> None:
         ("deliverables", ("wav", "mp3"), "mp3"),
         ("deliverables", ("wav", "overlay"), "give the clip"),
         ("clip", 3, "clip"),
+        ("convention", "furse", "fuma"),
         ("head_locked", Path("speech.wav"), "youtube"),
         ("hfov", 90.0, 'projection "flat"'),
         ("provenance", 1, "true or false"),
