@@ -162,8 +162,8 @@ PRESETS: dict[str, Preset] = {
     "starter": Preset(
         scenes=SceneSetup(distractors=0.3, restyled=0.5, solids=0.4, sheets=2000),
         feature_rate=12.5,
-        vae=StageSetup(steps=1450, batch=16, length=20, rate=1e-3, warmup=100, ema=0.995),
-        vision=StageSetup(steps=4000, batch=6, length=16, rate=1.5e-3, warmup=100, ema=0.995),
+        vae=StageSetup(steps=2000, batch=16, length=20, rate=1e-3, warmup=100, ema=0.995),
+        vision=StageSetup(steps=2500, batch=6, length=16, rate=1.5e-3, warmup=100, ema=0.995),
         coarse=StageSetup(steps=0, batch=24, length=64, rate=1e-3, warmup=200, ema=0.999),
         pretrain=StageSetup(steps=0, batch=24, length=64, rate=1e-3, warmup=200, ema=0.999),
         finetune=StageSetup(steps=3600, batch=24, length=64, rate=1e-3, warmup=200, ema=0.999),
