@@ -45,7 +45,7 @@ def plan(scene: Any, take: Take) -> Plan:
         sources=sources.placed(scene, whole, delivery.field_rotation(scene, take)),
         rate=int(scene.omniaudio.rate),
         subtype=scene.omniaudio.subtype,
-        deliverables=("wav", "binaural"),
+        deliverables=("wav", "binaural", *(["stems"] if scene.omniaudio.stems else [])),
     ).validate()
     return Plan(compat.session_uid(scene), scene.name, take.key, request)
 

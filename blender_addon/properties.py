@@ -302,6 +302,11 @@ class SceneSettings(bpy.types.PropertyGroup):
         items=SUBTYPES,
         default="float32",
     )
+    stems: BoolProperty(
+        name="Stems",
+        description="Placed objects also as a folder: of each a mono WAV and a table of its "
+        "directions, as heard in the take",
+    )
     files: EnumProperty(
         name="Files",
         description="What a delivery makes beside the sound field",

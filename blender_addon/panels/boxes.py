@@ -243,6 +243,7 @@ def scene_objects(layout: Any, scene: Any) -> None:
     row = layout.row(align=True)
     row.operator("omniaudio.convert_speakers", icon="OUTLINER_OB_SPEAKER")
     row.operator("omniaudio.place_objects", text="Place in the Take", icon="EMPTY_AXIS")
+    layout.prop(scene.omniaudio, "stems")
 
 
 def sound_object(layout: Any, item: Any) -> None:

@@ -220,12 +220,23 @@ def test_an_object_is_heard_where_it_is(
     before = (saved / "demo-take1-objects.wav").read_bytes()
     item.animation_data_clear()
     item.location = (-4.0, 0.0, 1.6 + 4.0)
+    scene.omniaudio.stems = True
     assert blender.ops.omniaudio.place_objects() == {"FINISHED"}
     assert (saved / "demo-take1-objects.wav").read_bytes() == before
     moved, _ = soundfile.read(saved / "demo-take1-objects2.wav")
     azimuth, elevation = direction((moved - generated)[RATE : 5 * RATE])
     assert abs(azimuth) == pytest.approx(180.0, abs=0.5)
     assert elevation == pytest.approx(45.0, abs=0.5)
+
+    # Its stem: the object alone, with its direction.
+    (stem,) = (saved / "demo-take1-objects2.stems").glob("*.wav")
+    (track,) = (saved / "demo-take1-objects2.stems").glob("*.csv")
+    _, azimuth_, elevation_, _, gain = map(float, track.read_text().splitlines()[1].split(","))
+    assert (abs(azimuth_), elevation_) == pytest.approx((180.0, 45.0), abs=0.5)
+    heard, _ = soundfile.read(stem)
+    np.testing.assert_allclose(
+        heard[RATE : 5 * RATE] * gain, (moved - generated)[RATE : 5 * RATE, 0], atol=1e-4
+    )
 
 
 def test_a_moving_object_is_heard_along_its_way(
