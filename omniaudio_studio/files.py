@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NoReturn
 
 from omniaudio_studio.cancel import Cancel
 from omniaudio_studio.errors import (
@@ -99,13 +100,7 @@ def written_whole(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
             raise OutputExistsError(f"{path} appeared meanwhile; it was left as it is")
         temporary.replace(path)
     except OSError as error:
-        if isinstance(error, OutputError) and str(temporary) in str(error):
-            # The user's own name, not the temporary one.
-            raise type(error)(str(error).replace(str(temporary), str(path))) from error
-        # Errors about inputs pass through: only the system's own refusals are about the output.
-        if isinstance(error, OutputError | MissingFileError):
-            raise
-        raise OutputError(f"cannot write {path}: {reason(error)}") from error
+        _raise_about(path, temporary, error)
     finally:
         remove_temporary(temporary)
 
@@ -144,14 +139,21 @@ def folder_written_whole(path: Path, *, overwrite: bool = False) -> Iterator[Pat
     except OSError as error:
         if old.exists() and not path.exists():
             old.replace(path)
-        if isinstance(error, OutputError) and str(temporary) in str(error):
-            raise type(error)(str(error).replace(str(temporary), str(path))) from error
-        if isinstance(error, OutputError | MissingFileError):
-            raise
-        raise OutputError(f"cannot write {path}: {reason(error)}") from error
+        _raise_about(path, temporary, error)
     finally:
         remove_temporary(temporary)
         remove_temporary(old)
+
+
+def _raise_about(path: Path, temporary: Path, error: OSError) -> NoReturn:
+    """Raise what is to be told of an error while ``path`` was being written."""
+    if isinstance(error, OutputError) and str(temporary) in str(error):
+        # The user's own name, not the temporary one.
+        raise type(error)(str(error).replace(str(temporary), str(path))) from error
+    # Errors about inputs pass through: only the system's own refusals are about the output.
+    if isinstance(error, OutputError | MissingFileError):
+        raise error
+    raise OutputError(f"cannot write {path}: {reason(error)}") from error
 
 
 def mark_temporary(path: Path) -> None:

@@ -72,8 +72,9 @@ class VAETask(Task):
             real, imaginary = spectrum.real.contiguous(), spectrum.imag.contiguous()
         mean, std = vae.encoder.encode_spectrum(real, imaginary)
         decoded = vae.decoder.decode_spectrum(mean + std * batch["noise"])
-        magnitude = magnitude_loss(decoded, real, imaginary, self._mel.to(real.device))
-        level = band_level_loss(decoded, real, imaginary, self._mel.to(real.device))
+        mel = self._mel.to(real.device)
+        magnitude = magnitude_loss(decoded, real, imaginary, mel)
+        level = band_level_loss(decoded, real, imaginary, mel)
         gain, residual = direction_loss(decoded, real, imaginary, vae.encoder.bands)
         kl = kl_divergence(mean, std)
         loss = magnitude + level + 6 * gain + 3 * residual + KL_WEIGHT * kl
