@@ -16,6 +16,7 @@ from omniaudio_studio.foa.binaural import TrackRenderer, default_filters
 if TYPE_CHECKING:
     from omniaudio_studio.cancel import Cancel
     from omniaudio_studio.delivery.source import DeliverySource
+    from omniaudio_studio.foa.binaural_track import HeadTrack
     from omniaudio_studio.media.probe import ClipInfo
 
 
@@ -26,7 +27,7 @@ def write_binaural_video(
     yaw: float = 0.0,
     pitch: float = 0.0,
     roll: float = 0.0,
-    track: Path | None = None,
+    track: Path | HeadTrack | None = None,
     hrtf: Path | None = None,
     own_sound: bool = False,
     overwrite: bool = False,
@@ -41,8 +42,9 @@ def write_binaural_video(
     ----------
     yaw, pitch, roll : float
         Degrees: the head turned to the left, up, its left ear up.
-    track : Path, optional
-        A head track (`media.head_track`) in place of them; its time 0 is the first picture.
+    track : Path or HeadTrack, optional
+        A head track (`media.head_track`, or what it reads) in place of them; its time 0 is the
+        first picture.
     hrtf : Path, optional
         A SOFA file; the filters that ship by default.
 
@@ -56,7 +58,11 @@ def write_binaural_video(
         raise OptionError(f"yaw, pitch and roll must be in degrees, found {yaw}, {pitch}, {roll}")
     if track is not None and head.any():
         raise OptionError("a head track says where the head looks; leave yaw, pitch and roll out")
-    looking: Any = (0.0, *head) if track is None else read_head_track(track)
+    looking: Any
+    if track is None:
+        looking = (0.0, *head)
+    else:
+        looking = read_head_track(track) if isinstance(track, Path) else track
     if hrtf is None:
         filters = default_filters(RATE)
     else:
@@ -77,7 +83,7 @@ def write_binaural_video(
         output,
         AAC_STEREO,
         blocks=blocks,
-        inputs=tuple(path for path in (track, hrtf) if path is not None),
+        inputs=tuple(path for path in (track, hrtf) if isinstance(path, Path)),
         own_sound=own_sound,
         overwrite=overwrite,
         progress=progress,

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from omniaudio_studio.engine.cancel import CancelToken
@@ -189,37 +188,30 @@ def _binaural(order: Order, path: Path, final: Path) -> Made:
 def _binaural_video(order: Order, path: Path, final: Path) -> Made:
     from omniaudio_studio.delivery.binaural_video import write_binaural_video
 
-    with TemporaryDirectory() as folder:
-        result = write_binaural_video(
-            order.source,
-            path,
-            track=_track_in_clip(order, Path(folder)),
-            progress=order.fraction("binaural-video"),
-            cancel=order.cancel,
-        )
+    result = write_binaural_video(
+        order.source,
+        path,
+        track=_track_in_clip(order),
+        progress=order.fraction("binaural-video"),
+        cancel=order.cancel,
+    )
     return Made(result.notes)
 
 
-def _track_in_clip(order: Order, folder: Path) -> Path | None:
-    """The head track as a file, on the clip's time line and in the axes of its picture."""
+def _track_in_clip(order: Order) -> HeadTrack | None:
+    """The head track on the clip's time line and in the axes of its picture."""
     if order.head is None:
         return None
     import numpy as np
 
-    times, yaw, pitch, roll = (np.asarray(column, float) for column in order.head)
+    times, yaw, pitch, roll = order.head
     source = order.source
-    rows = np.stack(
-        [
-            times + source.clip_start,
-            np.degrees(yaw) + source.yaw,
-            np.degrees(pitch),
-            np.degrees(roll),
-        ],
-        axis=1,
+    return (
+        np.asarray(times, float) + source.clip_start,
+        np.asarray(yaw, float) + math.radians(source.yaw),
+        pitch,
+        roll,
     )
-    file = folder / "head.csv"
-    np.savetxt(file, rows, fmt="%.6f", delimiter=",")
-    return file
 
 
 def _reaper(order: Order, path: Path, final: Path) -> Made:
