@@ -88,7 +88,10 @@ class Stages:
         if self.preset.paper is not None:
             return self._paper_vae(self.preset.paper)
         scenes = open_scene_set(self.run / "scenes")
-        return self._train("vae", VAETask(self.preset, scenes), self.preset.vae)
+        task = VAETask(self.preset, scenes)
+        if not (self.run / "vae.ckpt").exists():
+            task.begin_with_outlines()
+        return self._train("vae", task, self.preset.vae)
 
     def _paper_vae(self, paper: Paper) -> Path:
         preset = self.preset

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from omniaudio_studio.training.networks.vae import SpectralVAE
 from omniaudio_studio.training.presets import load_preset
 from omniaudio_studio.training.scenes import SceneSet
 from omniaudio_studio.training.stages.vae import (
@@ -94,8 +95,14 @@ def test_excerpts_lie_inside_their_scenes() -> None:
     assert sound_row(scenes_of(ramp), rng, 999).shape == (4, 64)
 
 
+def begun(scenes: SceneSet) -> SpectralVAE:
+    task = VAETask(load_preset("debug"), scenes)
+    task.begin_with_outlines()
+    return task.vae.eval()
+
+
 def test_latents_of_the_scenes_have_mean_zero_and_variance_one(disk_scenes: SceneSet) -> None:
-    vae = VAETask(load_preset("debug"), disk_scenes).vae.eval()
+    vae = begun(disk_scenes)
     mean, std = latent_statistics(vae, disk_scenes, seed=0)
     assert mean.shape == std.shape == (vae.config.channels,)
     assert (std > 0).all()
@@ -120,7 +127,7 @@ def test_latents_of_the_scenes_have_mean_zero_and_variance_one(disk_scenes: Scen
 
 def test_statistics_are_taken_of_the_bare_latents(disk_scenes: SceneSet) -> None:
     """Measuring twice gives the same, whatever was set before."""
-    vae = VAETask(load_preset("debug"), disk_scenes).vae.eval()
+    vae = begun(disk_scenes)
     first = latent_statistics(vae, disk_scenes, seed=0)
     vae.set_latent_statistics(*first)
     again = latent_statistics(vae, disk_scenes, seed=0)

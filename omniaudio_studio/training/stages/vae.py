@@ -52,9 +52,14 @@ class VAETask(Task):
         self._samples = preset.vae.length * config.latent_hop
         self._samples = min(self._samples, scenes.foa.shape[-1])
         self._mel = mel_matrix(96, spectrum.bins, config.sample_rate)
-        rng = np.random.default_rng([preset.vae.seed, 78])
-        rows = [sound_row(scenes, rng, self._samples) for _ in range(OUTLINES)]
-        self.vae.fit(spectrum.fast(torch.from_numpy(np.stack([row[0] for row in rows]))).abs() ** 2)
+        self._seed = preset.vae.seed
+
+    def begin_with_outlines(self) -> None:
+        """Look at excerpts of the scenes for the first weights; a checkpoint has them already."""
+        rng = np.random.default_rng([self._seed, 78])
+        rows = [sound_row(self._scenes, rng, self._samples)[0] for _ in range(OUTLINES)]
+        spectrum = self.vae.encoder.spectrum
+        self.vae.fit(spectrum.fast(torch.from_numpy(np.stack(rows))).abs() ** 2)
 
     def row(self, plan: Any, rng: np.random.Generator) -> Arrays:
         """``audio`` (4, samples) and ``noise`` (C, T)."""
